@@ -1,0 +1,94 @@
+# `make` alone prints what there is. Recipes are one or two lines each; what is longer lives in scripts/.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# Processor of the deployed functions: arm64 or x86_64.
+ARCH ?= arm64
+# Where `make contract` copies from.
+SHARED ?= ../shared
+
+# The Python tools (sam, cfn-lint, cargo-lambda), after scripts/setup.sh python.
+TOOLS := $(shell scripts/setup.sh path)
+
+# The functions are those of template.yaml: PushRulesFunction is the binary push-rules.
+FUNCTIONS := $(shell sed -nE 's/^  ([A-Za-z]+)Function:$$/\1/p' template.yaml \
+	| sed -E 's/([a-z])([A-Z])/\1-\2/g' | tr '[:upper:]' '[:lower:]')
+
+export AWS_DEFAULT_REGION ?= us-east-1
+export SAM_CLI_TELEMETRY := 0
+
+.PHONY: help
+help: ## Print this help
+	@sed -nE 's/^([a-z-]+):.* ## (.*)/  \1\t\2/p' Makefile | expand -t 20
+
+.PHONY: setup
+setup: ## Install what the tests need, or say what is missing
+	scripts/setup.sh
+
+.PHONY: dev
+dev: ## Start everything as one process on http://127.0.0.1:9000, data under .data/
+	cargo run --bin local
+
+.PHONY: watch
+watch: tools ## Start the functions one by one as Lambda does, behind http://127.0.0.1:9000
+	scripts/watch.sh
+
+.PHONY: test
+test: setup ## Run every test, on SQLite, PostgreSQL and MariaDB
+	cargo build --workspace --all-targets
+	scripts/with-servers.sh cargo test --workspace
+	$(MAKE) validate
+	scripts/watch-smoke.sh
+
+.PHONY: check
+check: ## Check format and lints of the code and of the scripts
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	for script in scripts/*.sh .ci/run; do bash -n "$$script"; done
+	if command -v shellcheck >/dev/null; then shellcheck -x -P scripts -S warning scripts/*.sh .ci/run; fi
+
+.PHONY: bench
+bench: ## Measure the budgets; prints a table and JSON
+	scripts/setup.sh servers
+	cargo build --release --workspace --bins
+	scripts/with-servers.sh cargo run --release --quiet --bin bench
+
+# One compilation for all functions; the second call only packs what the first has built. `sam build` takes
+# the bootstraps, the zips are for every other way of deployment.
+.PHONY: build
+build: tools ## Build the release zips target/lambda/*/bootstrap.zip (ARCH=x86_64 for x86-64)
+	PATH="$(TOOLS):$$PATH" cargo-lambda lambda build $(BUILD_FLAGS)
+	PATH="$(TOOLS):$$PATH" cargo-lambda lambda build $(BUILD_FLAGS) --output-format zip
+BUILD_FLAGS = --release --$(subst _,-,$(ARCH)) --lambda-dir target/lambda $(FUNCTIONS:%=--bin %)
+
+# Called by `sam build` for each function of template.yaml, with ARTIFACTS_DIR set.
+build-%Function:
+	name=$$(sed -E 's/([a-z])([A-Z])/\1-\2/g' <<<'$*' | tr '[:upper:]' '[:lower:]'); \
+	cp "target/lambda/$$name/bootstrap" "$(ARTIFACTS_DIR)/bootstrap"
+
+.PHONY: validate
+validate: tools ## Check template.yaml without touching AWS
+	$(TOOLS)/sam validate --lint
+	$(TOOLS)/cfn-lint template.yaml
+
+.PHONY: deploy
+deploy: build ## Deploy to your AWS account, asking for the parameters
+	$(TOOLS)/sam build
+	$(TOOLS)/sam deploy --guided
+
+.PHONY: contract
+contract: ## Refresh contract/, the unchanged copy of SHARED/contract and SHARED/fixtures
+	test -d "$(SHARED)/contract" -a -d "$(SHARED)/fixtures"
+	rm -rf contract
+	cp -R --no-preserve=mode "$(SHARED)/contract" contract
+	cp -R --no-preserve=mode "$(SHARED)/fixtures" contract/fixtures
+
+.PHONY: contract-status
+contract-status: ## Say whether contract/ differs from SHARED; never fails
+	@scripts/contract-status.sh "$(SHARED)"
+
+.PHONY: tools
+tools:
+	@scripts/setup.sh python

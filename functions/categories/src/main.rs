@@ -1,0 +1,5 @@
+//! The Lambda function `categories`.
+
+fn main() -> Result<(), shared::http::lambda::Error> {
+    shared::http::lambda::serve(categories::routes())
+}

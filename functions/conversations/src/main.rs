@@ -1,0 +1,5 @@
+//! The Lambda function `conversations`.
+
+fn main() -> Result<(), shared::http::lambda::Error> {
+    shared::http::lambda::serve(conversations::routes())
+}

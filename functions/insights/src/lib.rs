@@ -1,0 +1,29 @@
+//! `insights`: what the memos of a user tell about time (`contract/insights-recommendations.md`).
+
+use axum::extract::State;
+use shared::{
+    Result,
+    dto::insights::{Activity, OnThisDay},
+    http::{Access, App, CurrentUser, Query, Reply, Routes},
+    services::insights,
+};
+
+/// The route table.
+#[must_use]
+pub fn routes() -> Routes {
+    Routes::new()
+        .get("/api/v1/insights/activity", Access::User, activity)
+        .get("/api/v1/insights/on-this-day", Access::User, on_this_day)
+}
+
+async fn activity(
+    State(app): State<App>,
+    CurrentUser(user): CurrentUser,
+    query: Query,
+) -> Result<Reply<Activity>> {
+    Ok(Reply(insights::activity(&app.context, &user.uid, query.number("days")?).await?))
+}
+
+async fn on_this_day(State(app): State<App>, CurrentUser(user): CurrentUser) -> Result<Reply<OnThisDay>> {
+    Ok(Reply(insights::on_this_day(&app.context, &user.uid).await?))
+}

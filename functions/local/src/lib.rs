@@ -1,0 +1,27 @@
+//! `local`: every function in one process, behind one port.
+//!
+//! The development server, the target of the tests, and the product for a single machine.
+
+use shared::http::Routes;
+
+/// The route tables of all functions, by name.
+#[must_use]
+pub fn functions() -> Vec<(&'static str, Routes)> {
+    vec![
+        ("auth", auth::routes()),
+        ("users", users::routes()),
+        ("categories", categories::routes()),
+        ("tags", tags::routes()),
+        ("memos", memos::routes()),
+        ("conversations", conversations::routes()),
+        ("push-rules", push_rules::routes()),
+        ("insights", insights::routes()),
+        ("system", system::routes()),
+    ]
+}
+
+/// The route table of the whole product.
+#[must_use]
+pub fn routes() -> Routes {
+    functions().into_iter().fold(Routes::new(), |all, (_, routes)| all.merge(routes))
+}

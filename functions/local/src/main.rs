@@ -1,0 +1,156 @@
+//! The process `local`. Needs no account, key, container or network service.
+
+use std::{
+    fs, io,
+    io::{IsTerminal, Write},
+    path::Path,
+    process::ExitCode,
+};
+
+use rand::Rng;
+use shared::{
+    clock::{Clock, SystemClock},
+    config::{Config, Runtime, Variables, env_example, log_filter},
+    db::schema,
+    http::{App, logging},
+};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+
+const HELP: &str = "\
+Serves the whole product on one port: SQLite, vectors and files in a directory.
+
+Usage: local [--help | --version | --env-example]
+
+Settings are environment variables or lines of .env in the working directory;
+--env-example prints all of them. The most important ones:
+
+  PORT          9000
+  DATA_DIR      .data
+  DATABASE_URL  aimo.db in DATA_DIR, or postgres://… or mysql://…
+";
+
+fn main() -> ExitCode {
+    match std::env::args().nth(1).as_deref() {
+        None => {}
+        Some("--env-example") => return print(&env_example()),
+        Some("--version") => return print(concat!("local ", env!("CARGO_PKG_VERSION"), "\n")),
+        Some("--help" | "-h") => return print(HELP),
+        Some(other) => {
+            eprintln!("local: unknown argument {other}; see local --help");
+            return ExitCode::from(2);
+        }
+    }
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("local: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn print(text: &str) -> ExitCode {
+    // Whoever closed the pipe has seen enough.
+    let _ = io::stdout().write_all(text.as_bytes());
+    ExitCode::SUCCESS
+}
+
+fn run() -> Result<(), String> {
+    let file = dotenvy::dotenv_iter().into_iter().flatten().filter_map(Result::ok);
+    let mut variables = Variables::from_environment(file);
+    logging::init(&log_filter(&variables));
+    if variables.get("JWT_SECRET").is_none() {
+        let secret = own_secret(Path::new(variables.get("DATA_DIR").unwrap_or(".data")))?;
+        variables.set_default("JWT_SECRET", secret);
+    }
+    let config = Config::read(Runtime::Local, variables).map_err(|problems| problems.to_string())?;
+    create_data_dir(&config.data_dir)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(|error| format!("no threads: {error}"))?.block_on(serve(config))
+}
+
+fn create_data_dir(directory: &Path) -> Result<(), String> {
+    fs::create_dir_all(directory).map_err(|error| {
+        format!("the data directory {} cannot be made: {error}. Set DATA_DIR to another one.", directory.display())
+    })
+}
+
+/// Returns the secret of this installation, which is made at the first start and kept for the owner's
+/// eyes only.
+fn own_secret(directory: &Path) -> Result<String, String> {
+    use std::os::unix::fs::OpenOptionsExt;
+
+    create_data_dir(directory)?;
+    let path = directory.join("jwt-secret");
+    let failed = |error: io::Error| {
+        format!("the login secret {} cannot be kept: {error}. Set JWT_SECRET or DATA_DIR.", path.display())
+    };
+    let mut bytes = [0_u8; 32];
+    rand::rng().fill_bytes(&mut bytes);
+    let made = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+    match made {
+        Ok(mut file) => file.write_all(hex::encode(bytes).as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(failed(error)),
+    }
+    Ok(fs::read_to_string(&path).map_err(failed)?.trim().to_owned())
+}
+
+async fn serve(config: Config) -> Result<(), String> {
+    let address = (config.host.clone(), config.port);
+    let listener = TcpListener::bind(&address).await.map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            format!("port {} of {} is taken by another process. Set PORT to another one.", address.1, address.0)
+        }
+        _ => format!("cannot listen on {}:{}: {error}", address.0, address.1),
+    })?;
+    let app = App::new(config)?;
+    let migrated = schema::migrate(&app.context.db, SystemClock.now()).await;
+    let report = migrated.map_err(|error| explain(&error, &app.config))?;
+    if !report.applied.is_empty() {
+        tracing::info!(applied = report.applied.join(" "), "schema.migrated");
+    }
+    let bound = listener.local_addr().map_err(|error| error.to_string())?;
+    let ready = format!("AIMO {} listens on http://{bound}", env!("CARGO_PKG_VERSION"));
+    if io::stdout().is_terminal() {
+        println!("{ready}");
+    } else {
+        tracing::info!(url = format!("http://{bound}"), "{ready}");
+    }
+    let router = local::routes().into_router(&app);
+    axum::serve(listener, router)
+        .with_graceful_shutdown(stop_requested())
+        .await
+        .map_err(|error| format!("the server failed: {error}"))
+}
+
+/// Says what a person can do about a database that does not open.
+fn explain(error: &shared::db::Error, config: &Config) -> String {
+    use std::error::Error as _;
+
+    let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+    let place = config.database.url.strip_prefix("sqlite:").map(|path| path.trim_start_matches("//"));
+    match place {
+        Some(path) => format!("the database {path} cannot be used: {error}{cause}. Is the directory writable?"),
+        None => format!("the database cannot be used: {error}{cause}. Check DATABASE_URL."),
+    }
+}
+
+/// Waits for Ctrl-C or SIGTERM. Requests that are being served are finished.
+async fn stop_requested() {
+    let terminated = async {
+        if let Ok(mut signal) = signal(SignalKind::terminate()) {
+            signal.recv().await;
+        } else {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminated => {}
+    }
+    tracing::info!("server.stopping");
+}

@@ -1,0 +1,5 @@
+//! The Lambda function `tags`.
+
+fn main() -> Result<(), shared::http::lambda::Error> {
+    shared::http::lambda::serve(tags::routes())
+}

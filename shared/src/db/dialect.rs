@@ -1,0 +1,52 @@
+//! Every difference between PostgreSQL, MySQL/MariaDB and SQLite, each as one small function.
+
+use sea_query::{Expr, ExprTrait, Func};
+
+/// The SQL dialect of an open database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// PostgreSQL 13 or newer.
+    Postgres,
+    /// MySQL 8 or MariaDB 10.6, or newer.
+    MySql,
+    /// SQLite 3.35 or newer.
+    Sqlite,
+}
+
+impl Dialect {
+    /// Returns the statement that opens a write transaction.
+    ///
+    /// SQLite must take its write lock at once: a transaction that reads first and writes later is
+    /// refused without waiting when another has written in between.
+    #[must_use]
+    pub fn begin(self) -> &'static str {
+        match self {
+            Self::Postgres => "BEGIN",
+            Self::MySql => "START TRANSACTION",
+            Self::Sqlite => "BEGIN IMMEDIATE",
+        }
+    }
+
+    /// Returns the condition "`column` contains `text`", literally and minding case.
+    ///
+    /// `LIKE` ignores ASCII case on SQLite and has wildcards; PostgreSQL has no `INSTR`.
+    #[must_use]
+    pub fn contains(self, column: Expr, text: &str) -> Expr {
+        let position = match self {
+            Self::Postgres => Func::cust("STRPOS"),
+            Self::MySql | Self::Sqlite => Func::cust("INSTR"),
+        };
+        Expr::expr(position.arg(column).arg(text)).gt(0)
+    }
+
+    /// Returns the integer quotient of a column and a constant.
+    ///
+    /// `/` of two integers is an integer on PostgreSQL and SQLite, and a decimal on MySQL.
+    #[must_use]
+    pub fn quotient(self, column: &'static str, divisor: i64) -> Expr {
+        match self {
+            Self::Postgres | Self::Sqlite => Expr::col(column).div(Expr::cust(divisor.to_string())),
+            Self::MySql => Expr::cust(format!("`{column}` DIV {divisor}")),
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Runs statements on a pool or inside a transaction, without the caller knowing which.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use sea_query::{MysqlQueryBuilder, PostgresQueryBuilder, SqliteQueryBuilder};
+use sea_query_sqlx::SqlxBinder;
+use sqlx::{
+    AssertSqlSafe, FromRow, MySql, MySqlPool, PgPool, Postgres, Sqlite, SqlitePool, mysql::MySqlRow,
+    postgres::PgRow, sqlite::SqliteRow,
+};
+use tokio::sync::{Mutex, OnceCell};
+
+use super::{Dialect, Error, Result, schema};
+
+/// A row type that all three databases can fill; `#[derive(sqlx::FromRow)]` gives it.
+pub trait Row:
+    for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, MySqlRow> + for<'r> FromRow<'r, SqliteRow> + Send + Unpin
+{
+}
+
+impl<T> Row for T where
+    T: for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, MySqlRow> + for<'r> FromRow<'r, SqliteRow> + Send + Unpin
+{
+}
+
+/// A transaction that is shared by the closure that works in it and the code that ends it. It is
+/// taken out when it ends.
+type Shared<DB> = Arc<Mutex<Option<sqlx::Transaction<'static, DB>>>>;
+
+#[derive(Clone)]
+pub(super) enum Backend {
+    PostgresPool(PgPool),
+    MySqlPool(MySqlPool),
+    SqlitePool(SqlitePool),
+    PostgresTransaction(Shared<Postgres>),
+    MySqlTransaction(Shared<MySql>),
+    SqliteTransaction(Shared<Sqlite>),
+}
+
+/// Runs statements: directly on the pool, or inside an open transaction.
+///
+/// Repositories take `&Executor`, so every one of their methods works in both. The `operation` of
+/// each method is the name of the repository method, for errors and logs.
+#[derive(Clone)]
+pub struct Executor {
+    pub(super) backend: Backend,
+    pub(super) statements: Arc<AtomicU64>,
+    pub(super) schema: Arc<OnceCell<()>>,
+}
+
+/// Builds `$statement` in the dialect of `$self`, makes it a query with `$query`, and runs it with `$run`.
+macro_rules! run {
+    ($self:ident, $operation:expr, $query:ident, $statement:ident, $run:ident $(, $result:ident => $value:expr)?) => {{
+        $self.ready().await?;
+        $self.statements.fetch_add(1, Ordering::Relaxed);
+        macro_rules! on {
+            ($builder:expr, $executor:expr) => {{
+                let (sql, values) = $statement.build_sqlx($builder);
+                sqlx::$query(AssertSqlSafe(sql), values).$run($executor).await$(.map(|$result| $value))?
+            }};
+            (in $builder:expr, $transaction:expr) => {{
+                match $transaction.lock().await.as_mut() {
+                    Some(transaction) => on!($builder, &mut **transaction),
+                    None => return Err(Error::Internal(format!("{}: the transaction has ended", $operation))),
+                }
+            }};
+        }
+        match &$self.backend {
+            Backend::PostgresPool(pool) => on!(PostgresQueryBuilder, pool),
+            Backend::MySqlPool(pool) => on!(MysqlQueryBuilder, pool),
+            Backend::SqlitePool(pool) => on!(SqliteQueryBuilder, pool),
+            Backend::PostgresTransaction(tx) => on!(in PostgresQueryBuilder, tx),
+            Backend::MySqlTransaction(tx) => on!(in MysqlQueryBuilder, tx),
+            Backend::SqliteTransaction(tx) => on!(in SqliteQueryBuilder, tx),
+        }
+        .map_err(|source| Error::Statement { operation: $operation, source })
+    }};
+}
+
+impl Executor {
+    /// Returns the dialect of the database.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        match self.backend {
+            Backend::PostgresPool(_) | Backend::PostgresTransaction(_) => Dialect::Postgres,
+            Backend::MySqlPool(_) | Backend::MySqlTransaction(_) => Dialect::MySql,
+            Backend::SqlitePool(_) | Backend::SqliteTransaction(_) => Dialect::Sqlite,
+        }
+    }
+
+    /// Runs a statement and returns how many rows it found. Not meaningful for upserts: MySQL counts
+    /// them differently.
+    ///
+    /// # Errors
+    /// The database fails or refuses the statement.
+    pub async fn execute(&self, operation: &'static str, statement: &impl SqlxBinder) -> Result<u64> {
+        run!(self, operation, query_with, statement, execute, done => done.rows_affected())
+    }
+
+    /// Returns all rows of a query.
+    ///
+    /// # Errors
+    /// The database fails or refuses the statement, or a column does not have its type.
+    pub async fn fetch_all<T: Row>(&self, operation: &'static str, statement: &impl SqlxBinder) -> Result<Vec<T>> {
+        run!(self, operation, query_as_with, statement, fetch_all)
+    }
+
+    /// Returns the first row of a query, if there is one.
+    ///
+    /// # Errors
+    /// As [`Executor::fetch_all`].
+    pub async fn fetch_optional<T: Row>(
+        &self,
+        operation: &'static str,
+        statement: &impl SqlxBinder,
+    ) -> Result<Option<T>> {
+        run!(self, operation, query_as_with, statement, fetch_optional)
+    }
+
+    /// Returns the only row of a query.
+    ///
+    /// # Errors
+    /// As [`Executor::fetch_all`]; also when there is no row.
+    pub async fn fetch_one<T: Row>(&self, operation: &'static str, statement: &impl SqlxBinder) -> Result<T> {
+        run!(self, operation, query_as_with, statement, fetch_one)
+    }
+
+    /// Compares the schema of the database with the one that this version needs, once per process.
+    pub(super) async fn ready(&self) -> Result<()> {
+        // Boxed, since the check itself runs statements.
+        self.schema.get_or_try_init(|| Box::pin(schema::check(self))).await.map(|()| ())
+    }
+
+    /// Returns an executor that takes the schema as it is.
+    pub(super) fn unchecked(&self) -> Self {
+        let schema = Arc::new(OnceCell::new_with(Some(())));
+        Self { backend: self.backend.clone(), statements: Arc::default(), schema }
+    }
+
+    /// Counts a statement that is not made by a builder, such as `BEGIN`.
+    pub(super) fn count(&self) {
+        self.statements.fetch_add(1, Ordering::Relaxed);
+    }
+}

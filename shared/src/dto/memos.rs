@@ -1,0 +1,268 @@
+//! Memos (`contract/memos.md`).
+
+use serde::Serialize;
+
+use super::{Fields, Patch, attachments::Attachment, tags::Tag};
+use crate::{
+    Error, Result,
+    clock::Millis,
+    ids::{AttachmentId, CategoryId, MemoId, TagId, Uid},
+};
+
+/// The category id that stands for "none" in filters and bodies.
+pub const UNCATEGORIZED: &str = "__uncategorized__";
+
+/// A memo with everything that belongs to it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Memo {
+    /// The id.
+    pub memo_id: MemoId,
+    /// The owner.
+    pub uid: Uid,
+    /// Markdown or plain text, verbatim.
+    pub content: String,
+    /// `text`, `audio` or `video`.
+    #[serde(rename = "type")]
+    pub memo_type: String,
+    /// The category; absent when there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub category_id: Option<CategoryId>,
+    /// The attachments that still exist, in the stored order.
+    pub attachments: Vec<Attachment>,
+    /// The tags that still exist, in the order of `tag_ids`.
+    pub tags: Vec<Tag>,
+    /// The ids of the tags, in order.
+    pub tag_ids: Vec<TagId>,
+    /// Whether everybody may read the memo.
+    pub is_public: bool,
+    /// The memos that this one names as related, without their own relations; absent when there are
+    /// none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub relations: Vec<Memo>,
+    /// When it was written.
+    pub created_at: Millis,
+    /// When it was last changed.
+    pub updated_at: Millis,
+    /// The URL it came from.
+    #[serde(skip_serializing_if = "super::is_unset")]
+    pub source: Option<String>,
+}
+
+/// The tags that a body names. Ids win over names; see [`TagChoice::is_empty`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TagChoice {
+    /// Ids of existing tags.
+    pub ids: Vec<TagId>,
+    /// Names, found or created; used only when there are no ids.
+    pub names: Vec<String>,
+}
+
+impl TagChoice {
+    /// Reports whether the choice is "no tags".
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty() && self.names.is_empty()
+    }
+
+    /// Reads `tags` and `tagIds`. `None` when both are absent.
+    fn read(fields: &Fields) -> Result<Option<Self>> {
+        let (ids, names) = (fields.texts("tagIds")?, fields.texts("tags")?);
+        if ids.is_none() && names.is_none() {
+            return Ok(None);
+        }
+        let names = names.unwrap_or_default();
+        super::tags::check_names(&names)?;
+        Ok(Some(Self { ids: into_ids(ids.unwrap_or_default()), names }))
+    }
+
+    /// Reads the body of `PUT /memos/:memoId/tags` (`contract/memos.md`, route 6), which drops
+    /// elements that are no text and takes an empty body as "no tags".
+    ///
+    /// # Errors
+    /// Code 2 when a member is no list, or a list is too long.
+    pub fn of_tags_route(fields: &Fields) -> Result<Self> {
+        let read = |name: &str, message: &'static str| match fields.raw(name) {
+            Some(value) if !value.is_array() && !is_falsy(value) => Err(Error::params(message)),
+            Some(value) if value.is_array() => {
+                let list = fields.list(name)?.map(Vec::as_slice).unwrap_or_default();
+                Ok(list.iter().filter_map(|element| element.as_str()).map(str::to_owned).collect())
+            }
+            _ => Ok(Vec::new()),
+        };
+        let names = read("tags", "Tags must be an array")?;
+        let ids: Vec<String> = read("tagIds", "TagIds must be an array")?;
+        super::tags::check_names(&names)?;
+        Ok(Self { ids: into_ids(ids.into_iter().filter(|id| !id.trim().is_empty()).collect()), names })
+    }
+}
+
+fn is_falsy(value: &serde_json::Value) -> bool {
+    use serde_json::Value;
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        _ => false,
+    }
+}
+
+/// The body that creates a memo.
+#[derive(Debug, Clone)]
+pub struct NewMemo {
+    /// The text, not blank.
+    pub content: String,
+    /// `text`, `audio` or `video`.
+    pub memo_type: String,
+    /// The category.
+    pub category_id: Option<CategoryId>,
+    /// Attachments, as given.
+    pub attachments: Vec<AttachmentId>,
+    /// Tags.
+    pub tags: TagChoice,
+    /// Related memos, as given.
+    pub relations: Vec<MemoId>,
+    /// Whether everybody may read the memo.
+    pub is_public: bool,
+    /// The time of an import.
+    pub created_at: Option<Millis>,
+    /// The time of an import.
+    pub updated_at: Option<Millis>,
+    /// The URL it came from.
+    pub source: Option<String>,
+}
+
+impl TryFrom<&Fields> for NewMemo {
+    type Error = Error;
+
+    fn try_from(fields: &Fields) -> Result<Self> {
+        Ok(Self {
+            content: content(fields)?,
+            memo_type: memo_type(fields)?.unwrap_or_else(|| "text".to_owned()),
+            category_id: match category(fields)? {
+                Patch::Set(id) => Some(id),
+                Patch::Keep | Patch::Clear => None,
+            },
+            attachments: into_ids(fields.texts("attachments")?.unwrap_or_default()),
+            tags: TagChoice::read(fields)?.unwrap_or_default(),
+            relations: into_ids(fields.texts("relationIds")?.unwrap_or_default()),
+            is_public: fields.boolean("isPublic")?.unwrap_or_default(),
+            created_at: fields.time("createdAt")?,
+            updated_at: fields.time("updatedAt")?,
+            source: fields.short_text("source")?.filter(|source| !source.is_empty()),
+        })
+    }
+}
+
+/// The body that changes a memo. `None` keeps what is stored.
+#[derive(Debug, Clone)]
+pub struct MemoUpdate {
+    /// The text, not blank.
+    pub content: String,
+    /// `text`, `audio` or `video`.
+    pub memo_type: Option<String>,
+    /// The category.
+    pub category_id: Patch<CategoryId>,
+    /// Replaces the list.
+    pub attachments: Option<Vec<AttachmentId>>,
+    /// Replaces the list.
+    pub tags: Option<TagChoice>,
+    /// Replaces the list.
+    pub relations: Option<Vec<MemoId>>,
+    /// Whether everybody may read the memo.
+    pub is_public: Option<bool>,
+    /// The URL it came from.
+    pub source: Patch<String>,
+}
+
+impl TryFrom<&Fields> for MemoUpdate {
+    type Error = Error;
+
+    fn try_from(fields: &Fields) -> Result<Self> {
+        Ok(Self {
+            content: content(fields)?,
+            memo_type: match fields.raw("type") {
+                Some(value) if value.is_null() => Some("text".to_owned()),
+                _ => memo_type(fields)?,
+            },
+            category_id: category(fields)?,
+            attachments: fields.texts("attachments")?.map(into_ids),
+            tags: TagChoice::read(fields)?,
+            relations: fields.texts("relationIds")?.map(into_ids),
+            is_public: fields.boolean("isPublic")?,
+            source: fields.patch_text("source")?,
+        })
+    }
+}
+
+fn into_ids<T: From<String>>(texts: Vec<String>) -> Vec<T> {
+    texts.into_iter().map(T::from).collect()
+}
+
+fn content(fields: &Fields) -> Result<String> {
+    let content = fields.text("content")?.filter(|content| !content.trim().is_empty());
+    content.ok_or(Error::params("Content is required"))
+}
+
+fn memo_type(fields: &Fields) -> Result<Option<String>> {
+    match fields.text("type")? {
+        Some(text) if !matches!(text.as_str(), "text" | "audio" | "video") => Err(Error::bad_params()),
+        other => Ok(other),
+    }
+}
+
+fn category(fields: &Fields) -> Result<Patch<CategoryId>> {
+    Ok(match fields.patch_text("categoryId")? {
+        Patch::Keep => Patch::Keep,
+        Patch::Set(id) if id != UNCATEGORIZED => Patch::Set(id.into()),
+        Patch::Clear | Patch::Set(_) => Patch::Clear,
+    })
+}
+
+/// Which memos a list shows, by category.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum CategoryFilter {
+    /// All.
+    #[default]
+    Any,
+    /// Those without a category.
+    Uncategorized,
+    /// Those of one category.
+    Of(CategoryId),
+}
+
+/// The time by which a list is sorted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SortBy {
+    /// When a memo was written.
+    #[default]
+    CreatedAt,
+    /// When it was last changed.
+    UpdatedAt,
+}
+
+/// The order of a list.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sort {
+    /// The time.
+    pub by: SortBy,
+    /// Oldest first.
+    pub ascending: bool,
+}
+
+/// Which memos a list shows. All conditions must hold.
+#[derive(Debug, Clone, Default)]
+pub struct MemoFilter {
+    /// A text that the content contains, literally.
+    pub search: Option<String>,
+    /// The category.
+    pub category: CategoryFilter,
+    /// Names of tags, all of which the memo must carry.
+    pub tags: Vec<String>,
+    /// The earliest time of writing.
+    pub created_from: Option<Millis>,
+    /// The latest time of writing.
+    pub created_to: Option<Millis>,
+    /// Only memos that everybody may read.
+    pub public_only: bool,
+}

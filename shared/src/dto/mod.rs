@@ -1,0 +1,25 @@
+//! Wire types, one file per noun: camelCase members, times in milliseconds, optional members absent
+//! instead of `null` (`contract/http-conventions.md` sections 10 and 11).
+//!
+//! Types of answers derive `Serialize`. Types of requests are read from [`Fields`], since the
+//! contract words the failures of single members.
+
+pub mod attachments;
+pub mod categories;
+pub mod conversations;
+mod fields;
+pub mod insights;
+pub mod memos;
+mod page;
+pub mod push_rules;
+pub mod tags;
+pub mod users;
+
+pub use fields::{Fields, MAX_LIST, Patch, require_short};
+pub use page::{Page, PageRequest, Pagination};
+
+/// Tells serde to leave a member out: absent values and empty texts count as unset
+/// (`contract/http-conventions.md` section 11).
+pub(crate) fn is_unset(text: &Option<String>) -> bool {
+    text.as_deref().is_none_or(str::is_empty)
+}

@@ -1,0 +1,188 @@
+//! The one error of services and handlers.
+//!
+//! [`Code`] is the table of the API's numeric codes; [`Error::outcome`] is the only place that turns
+//! an error into a code, a status and a public message. Causes are logged, never sent.
+
+use std::borrow::Cow;
+
+use crate::db;
+
+/// The result of services and handlers.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// The numeric codes of the envelope (`contract/http-conventions.md` section 2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    /// A failure that has no better code.
+    System = 1,
+    /// A parameter is missing, has the wrong type or an impossible value.
+    Params = 2,
+    /// The object does not exist, or belongs to somebody else.
+    NotFound = 3,
+    /// The caller is not signed in.
+    Unauthorized = 4,
+    /// There is no user with that e-mail.
+    UserNotFound = 1000,
+    /// The e-mail is registered already.
+    UserAlreadyExists = 1001,
+    /// The password is wrong.
+    Password = 1002,
+    /// The database failed, or something else that nobody foresaw.
+    Database = 2000,
+    /// The user has a category of that name.
+    CategoryAlreadyExists = 3001,
+}
+
+impl Code {
+    /// Returns the number on the wire.
+    #[must_use]
+    pub fn number(self) -> i32 {
+        self as i32
+    }
+
+    /// Returns the message that is sent when the route gives none.
+    #[must_use]
+    pub fn default_message(self) -> &'static str {
+        match self {
+            Self::System => "系统错误",
+            Self::Params => "参数错误",
+            Self::NotFound => "资源不存在",
+            Self::Unauthorized => "未授权",
+            Self::UserNotFound => "用户不存在",
+            Self::UserAlreadyExists => "用户已存在",
+            Self::Password => "密码错误",
+            Self::Database => "数据库错误",
+            Self::CategoryAlreadyExists => "类别已存在",
+        }
+    }
+}
+
+/// Why a request was not served.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The rules of a route refuse the request: HTTP 200 with the envelope.
+    #[error("refused with code {code:?}")]
+    Refused {
+        /// The code of the envelope.
+        code: Code,
+        /// The text of the route, if it has one of its own.
+        message: Option<Cow<'static, str>>,
+    },
+    /// A dependency failed: HTTP 200 with code 2000, and the cause in the log.
+    #[error(transparent)]
+    Database(#[from] db::Error),
+    /// As [`Error::Database`], with the message that the route prescribes for its failures.
+    #[error("{message}")]
+    Failed {
+        /// The public message.
+        message: &'static str,
+        /// What really happened.
+        source: db::Error,
+    },
+    /// The token is missing or wrong: HTTP 401.
+    #[error("not authenticated: {0}")]
+    Unauthenticated(&'static str),
+    /// The user could not be looked up: HTTP 500, before anything else was done.
+    #[error("authentication failed")]
+    AuthenticationFailed(#[source] db::Error),
+    /// The request cannot be read: HTTP 400 or 413.
+    #[error("unreadable request: {message}")]
+    Unreadable {
+        /// The HTTP status.
+        status: u16,
+        /// The public message.
+        message: Cow<'static, str>,
+    },
+    /// No route has this path and method: HTTP 404.
+    #[error("no such route")]
+    NoRoute,
+}
+
+/// What a client sees of an error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The envelope with a code, under an HTTP status.
+    Envelope {
+        /// The HTTP status.
+        status: u16,
+        /// The numeric code.
+        code: Code,
+        /// The public message.
+        message: Cow<'static, str>,
+    },
+    /// `{"success": false, "message": …}`.
+    Authentication {
+        /// The HTTP status.
+        status: u16,
+        /// The public message.
+        message: &'static str,
+    },
+    /// `{"status": "error", "message": …}`.
+    Plain {
+        /// The HTTP status.
+        status: u16,
+        /// The public message.
+        message: Cow<'static, str>,
+    },
+}
+
+impl Error {
+    /// A parameter is missing or wrong; `message` is the text of the route.
+    #[must_use]
+    pub fn params(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::Refused { code: Code::Params, message: Some(message.into()) }
+    }
+
+    /// A parameter has the wrong JSON type or an impossible value: code 2 with the default text.
+    #[must_use]
+    pub fn bad_params() -> Self {
+        Code::Params.into()
+    }
+
+    /// The object does not exist or belongs to somebody else; `message` is the text of the route.
+    #[must_use]
+    pub fn not_found(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::Refused { code: Code::NotFound, message: Some(message.into()) }
+    }
+
+    /// Gives a failure (not a refusal) the message that the route prescribes for it.
+    #[must_use]
+    pub fn or_failed(self, message: &'static str) -> Self {
+        match self {
+            Self::Database(source) if !source.is_schema_mismatch() => Self::Failed { message, source },
+            other => other,
+        }
+    }
+
+    /// Returns what the client sees (`contract/http-conventions.md` sections 1 to 3).
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        let envelope = |code: Code, message: Cow<'static, str>| Outcome::Envelope { status: 200, code, message };
+        match self {
+            Self::Database(cause) | Self::AuthenticationFailed(cause) if cause.is_schema_mismatch() => {
+                Outcome::Plain { status: 503, message: "Database schema is not up to date".into() }
+            }
+            Self::Refused { code, message } => {
+                envelope(*code, message.clone().unwrap_or_else(|| code.default_message().into()))
+            }
+            Self::Database(_) => envelope(Code::Database, Code::Database.default_message().into()),
+            Self::Failed { message, .. } => envelope(Code::Database, (*message).into()),
+            Self::Unauthenticated(message) => Outcome::Authentication { status: 401, message },
+            Self::AuthenticationFailed(_) => {
+                Outcome::Authentication { status: 500, message: "Authentication failed" }
+            }
+            Self::Unreadable { status, message } => Outcome::Plain { status: *status, message: message.clone() },
+            Self::NoRoute => Outcome::Envelope {
+                status: 404,
+                code: Code::NotFound,
+                message: Code::NotFound.default_message().into(),
+            },
+        }
+    }
+}
+
+impl From<Code> for Error {
+    fn from(code: Code) -> Self {
+        Self::Refused { code, message: None }
+    }
+}

@@ -1,0 +1,24 @@
+//! The HTTP conventions that every function shares (`contract/http-conventions.md`).
+//!
+//! A function is a table of [`Routes`]; [`Routes::into_router`] adds what all have in common:
+//! authentication per matched route, unknown paths, headers, the request log. The same router runs in
+//! Lambda ([`lambda::serve`]), in the local server and in tests.
+
+mod app;
+mod auth;
+mod body;
+mod conventions;
+mod envelope;
+pub mod lambda;
+pub mod logging;
+mod path;
+mod query;
+mod routes;
+
+pub use app::App;
+pub use auth::CurrentUser;
+pub use body::MAX_BODY_BYTES;
+pub use envelope::Reply;
+pub use path::PathId;
+pub use query::Query;
+pub use routes::{Access, Route, Routes};

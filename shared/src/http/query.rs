@@ -1,0 +1,122 @@
+//! Query parameters (`contract/http-conventions.md` section 12).
+
+use axum::{extract::FromRequestParts, http::request::Parts};
+
+use crate::{
+    Error, Result,
+    clock::Millis,
+    dto::{
+        PageRequest,
+        memos::{Sort, SortBy},
+    },
+};
+
+/// The query parameters of a request, in order. U+0000 is removed from names and values.
+#[derive(Debug, Clone, Default)]
+pub struct Query(Vec<(String, String)>);
+
+impl<S: Sync> FromRequestParts<S> for Query {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        Ok(Self::parse(parts.uri.query().unwrap_or_default()))
+    }
+}
+
+impl Query {
+    fn parse(query: &str) -> Self {
+        let pairs = form_urlencoded::parse(query.as_bytes());
+        Self(pairs.map(|(name, value)| (name.replace('\0', ""), value.replace('\0', ""))).collect())
+    }
+
+    /// Returns a text as it is; the first one if it is repeated.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Returns a number.
+    ///
+    /// # Errors
+    /// HTTP 400 when the text is empty or no decimal number.
+    pub fn number(&self, name: &str) -> Result<Option<f64>> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        let is_decimal = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'));
+        let number = if is_decimal { text.parse().ok() } else { None };
+        number.map(Some).ok_or_else(|| {
+            let quoted = serde_json::Value::from(text);
+            let message =
+                format!("Given parameter {name} is invalid. Value ({quoted}) cannot be parsed into number.");
+            Error::Unreadable { status: 400, message: message.into() }
+        })
+    }
+
+    /// Returns a list of texts: `name=a&name=b`, `name[]=a` or `name[0]=a`.
+    #[must_use]
+    pub fn texts(&self, name: &str) -> Vec<String> {
+        let is_element = |given: &str| {
+            let index = given.strip_prefix(name)?.strip_prefix('[')?.strip_suffix(']')?;
+            Some(index.bytes().all(|byte| byte.is_ascii_digit()))
+        };
+        let elements = self.0.iter().filter(|(given, _)| given == name || is_element(given) == Some(true));
+        elements.map(|(_, value)| value.clone()).collect()
+    }
+
+    /// Returns a time: an optional sign and the digits at the beginning. Other text is ignored.
+    #[must_use]
+    pub fn time(&self, name: &str) -> Option<Millis> {
+        let text = self.text(name)?.trim_start();
+        let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+        let length = digits.bytes().take_while(u8::is_ascii_digit).count();
+        let value: i128 = digits[..length].parse().ok()?;
+        let value = if text.starts_with('-') { -value } else { value };
+        // A bound beyond all times is the last possible one.
+        Some(i64::try_from(value).unwrap_or(if value < 0 { i64::MIN } else { i64::MAX }))
+    }
+
+    /// Returns `page` and `limit`.
+    ///
+    /// # Errors
+    /// HTTP 400 when one of them is no number.
+    pub fn page(&self, default_limit: u64) -> Result<PageRequest> {
+        Ok(PageRequest::new(self.number("page")?, self.number("limit")?, default_limit))
+    }
+
+    /// Returns `sortBy` and `sortOrder`; unknown values are the defaults.
+    #[must_use]
+    pub fn sort(&self) -> Sort {
+        let by = if self.text("sortBy") == Some("updatedAt") { SortBy::UpdatedAt } else { SortBy::CreatedAt };
+        Sort { by, ascending: self.text("sortOrder") == Some("asc") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_decimal_or_refused() {
+        let number = |text: &str| Query::parse(&format!("page={text}")).number("page");
+        assert_eq!(number("2").unwrap(), Some(2.0));
+        assert_eq!(number("-1.5e1").unwrap(), Some(-15.0));
+        for text in ["", "x", "NaN", "inf", "0x10", "1_000", "%20"] {
+            assert!(number(text).is_err(), "{text}");
+        }
+        assert_eq!(Query::parse("").number("page").unwrap(), None);
+    }
+
+    #[test]
+    fn lists_have_three_notations_and_commas_do_not_separate() {
+        let query = Query::parse("tags=a,b&tags[]=c&tags[1]=d&tags[x]=e&tagsy=f");
+        assert_eq!(query.texts("tags"), ["a,b", "c", "d"]);
+    }
+
+    #[test]
+    fn times_are_the_digits_at_the_beginning() {
+        let time = |text: &str| Query::parse(&format!("t={text}")).time("t");
+        assert_eq!(time("-5x"), Some(-5));
+        assert_eq!(time("x5"), None);
+        assert_eq!(time(""), None);
+        assert_eq!(time("99999999999999999999"), Some(i64::MAX));
+    }
+}

@@ -1,0 +1,128 @@
+//! The route table of a function.
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    handler::Handler,
+    http::Method,
+    middleware::{from_fn, from_fn_with_state},
+    response::{IntoResponse, Response},
+    routing::{MethodFilter, MethodRouter, on},
+};
+
+use super::{App, auth, conventions};
+use crate::Error;
+
+/// Who may use a route (`contract/http-conventions.md` section 4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// A signed-in user.
+    User,
+    /// Everybody.
+    Public,
+    /// A machine with the service token ("BA").
+    Service,
+}
+
+/// A route: what a request must look like to reach a handler.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// The method.
+    pub method: Method,
+    /// The path, with parameters in braces.
+    pub path: &'static str,
+    /// Who may use it.
+    pub access: Access,
+}
+
+/// The route table of a function, and with [`Routes::merge`] of several.
+#[derive(Default)]
+pub struct Routes(Vec<(Route, MethodRouter<App>)>);
+
+impl Routes {
+    /// Returns an empty table.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a route that answers `GET` and `HEAD`.
+    #[must_use]
+    pub fn get<H: Handler<T, App>, T: 'static>(self, path: &'static str, access: Access, handler: H) -> Self {
+        self.add(Method::GET, MethodFilter::GET, path, access, handler)
+    }
+
+    /// Adds a route that answers `POST`.
+    #[must_use]
+    pub fn post<H: Handler<T, App>, T: 'static>(self, path: &'static str, access: Access, handler: H) -> Self {
+        self.add(Method::POST, MethodFilter::POST, path, access, handler)
+    }
+
+    /// Adds a route that answers `PUT`.
+    #[must_use]
+    pub fn put<H: Handler<T, App>, T: 'static>(self, path: &'static str, access: Access, handler: H) -> Self {
+        self.add(Method::PUT, MethodFilter::PUT, path, access, handler)
+    }
+
+    /// Adds a route that answers `DELETE`.
+    #[must_use]
+    pub fn delete<H: Handler<T, App>, T: 'static>(self, path: &'static str, access: Access, handler: H) -> Self {
+        self.add(Method::DELETE, MethodFilter::DELETE, path, access, handler)
+    }
+
+    fn add<H: Handler<T, App>, T: 'static>(
+        mut self,
+        method: Method,
+        filter: MethodFilter,
+        path: &'static str,
+        access: Access,
+        handler: H,
+    ) -> Self {
+        self.0.push((Route { method, path, access }, on(filter, handler)));
+        self
+    }
+
+    /// Adds all routes of another table.
+    #[must_use]
+    pub fn merge(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+
+    /// Returns what the table holds.
+    pub fn iter(&self) -> impl Iterator<Item = &Route> {
+        self.0.iter().map(|(route, _)| route)
+    }
+
+    /// Makes the router: each route behind the check of its access, with and without a slash at its
+    /// end, and everything else behind the answers for unknown paths.
+    pub fn into_router(self, app: &App) -> Router {
+        let mut router = Router::new();
+        for (route, handler) in self.0 {
+            let handler = match route.access {
+                Access::User => handler.layer(from_fn_with_state(app.clone(), auth::require_user)),
+                Access::Service => handler.layer(from_fn_with_state(app.clone(), auth::require_service)),
+                Access::Public => handler,
+            };
+            router = router.route(route.path, handler.clone()).route(&format!("{}/", route.path), handler);
+        }
+        router
+            .fallback(unknown_route)
+            .method_not_allowed_fallback(unknown_route)
+            .layer(from_fn_with_state(app.clone(), conventions::cors))
+            .layer(from_fn(conventions::headers_and_log))
+            .with_state(app.clone())
+    }
+}
+
+/// Answers what no route answers: below `/api` a token is needed to learn that a path is unknown.
+async fn unknown_route(State(app): State<App>, request: Request) -> Response {
+    let path = request.uri().path();
+    if path != "/api" && !path.starts_with("/api/") {
+        return axum::http::StatusCode::NOT_FOUND.into_response();
+    }
+    match auth::authenticate(&app, request.headers()).await {
+        Ok(_) => Error::NoRoute.into_response(),
+        Err(error) => error.into_response(),
+    }
+}

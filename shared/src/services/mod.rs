@@ -1,0 +1,24 @@
+//! The rules of the product, one file per noun: what is checked, in which order, and what changes
+//! together.
+//!
+//! A service is a module of functions that take the [`Context`](crate::Context) first. It owns the
+//! transaction; SQL is the repositories' business, HTTP the handlers'.
+
+pub mod attachments;
+pub mod categories;
+pub mod conversations;
+pub mod files;
+pub mod health;
+pub mod insights;
+pub mod memos;
+mod passwords;
+pub mod push_rules;
+pub mod tags;
+pub mod tokens;
+pub mod users;
+
+impl crate::db::Transient for crate::Error {
+    fn is_transient(&self) -> bool {
+        matches!(self, Self::Database(error) if error.is_transient())
+    }
+}

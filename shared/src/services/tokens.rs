@@ -1,0 +1,97 @@
+//! Login tokens: HS256, 90 days, no revocation (`contract/http-conventions.md` section 4).
+
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result, clock::Millis, db, ids::Uid};
+
+/// The name of the login cookie.
+pub const COOKIE: &str = "aimo_token";
+
+/// How long a token lives, in seconds.
+pub const LIFETIME_SECONDS: i64 = 90 * 24 * 60 * 60;
+
+/// Returns the login cookie: the value of a `Set-Cookie` header.
+#[must_use]
+pub fn cookie(token: &str, now: Millis, secure: bool) -> String {
+    let expires = jiff::Timestamp::from_second(now.div_euclid(1000) + LIFETIME_SECONDS).unwrap_or_default();
+    let expires = expires.strftime("%a, %d %b %Y %H:%M:%S GMT");
+    let secure = if secure { "; Secure" } else { "" };
+    format!("{COOKIE}={token}; Max-Age={LIFETIME_SECONDS}; Path=/; Expires={expires}; HttpOnly{secure}; SameSite=Lax")
+}
+
+#[derive(Serialize, Deserialize)]
+struct Claims {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    uid: Option<Uid>,
+    iat: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    exp: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    nbf: Option<i64>,
+}
+
+/// Makes and checks login tokens.
+pub struct Tokens {
+    encoding: EncodingKey,
+    decoding: DecodingKey,
+}
+
+impl Tokens {
+    /// Takes the secret that signs the tokens.
+    #[must_use]
+    pub fn new(secret: &str) -> Self {
+        Self {
+            encoding: EncodingKey::from_secret(secret.as_bytes()),
+            decoding: DecodingKey::from_secret(secret.as_bytes()),
+        }
+    }
+
+    /// Makes a token for a user.
+    ///
+    /// # Errors
+    /// The token cannot be encoded, which does not happen.
+    pub fn issue(&self, uid: &Uid, now: Millis) -> Result<String> {
+        let iat = now.div_euclid(1000);
+        let claims = Claims { uid: Some(uid.clone()), iat, exp: Some(iat + LIFETIME_SECONDS), nbf: None };
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding)
+            .map_err(|error| Error::Database(db::Error::Internal(format!("a token cannot be signed: {error}"))))
+    }
+
+    /// Checks signature, algorithm and times. The outer `None` is an invalid token, the inner one a
+    /// valid token that names nobody.
+    #[must_use]
+    pub fn verify(&self, token: &str, now: Millis) -> Option<Option<Uid>> {
+        let mut validation = Validation::new(Algorithm::HS256);
+        // The times are compared with the clock of the product, below.
+        validation.validate_exp = false;
+        validation.required_spec_claims.clear();
+        let claims = jsonwebtoken::decode::<Claims>(token, &self.decoding, &validation).ok()?.claims;
+        let now = now.div_euclid(1000);
+        let is_current = claims.exp.is_none_or(|exp| now < exp) && claims.nbf.is_none_or(|nbf| nbf <= now);
+        is_current.then_some(claims.uid)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_lives_ninety_days() {
+        let tokens = Tokens::new("0123456789abcdef0123456789abcdef");
+        let token = tokens.issue(&"u1".into(), 0).unwrap();
+        assert_eq!(tokens.verify(&token, 0), Some(Some("u1".into())));
+        assert!(tokens.verify(&token, LIFETIME_SECONDS * 1000 - 1).is_some());
+        assert!(tokens.verify(&token, LIFETIME_SECONDS * 1000).is_none());
+    }
+
+    #[test]
+    fn a_token_of_another_secret_or_algorithm_is_invalid() {
+        let tokens = Tokens::new("0123456789abcdef0123456789abcdef");
+        let other = Tokens::new("another secret of thirty-two bytes").issue(&"u1".into(), 0).unwrap();
+        assert!(tokens.verify(&other, 0).is_none());
+        let unsigned = "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.eyJ1aWQiOiJ1MDAwIn0.";
+        assert!(tokens.verify(unsigned, 0).is_none());
+    }
+}
