@@ -252,7 +252,8 @@ impl Config {
         let data_dir = PathBuf::from(vars.text("DATA_DIR", ".data"));
         let zone = vars.text("LOCALE_TIMEZONE", "Asia/Shanghai");
         let zone = TimeZone::get(&zone).unwrap_or_else(|_| {
-            vars.problems.push(format!("LOCALE_TIMEZONE must be an IANA zone such as Asia/Shanghai, not {zone:?}"));
+            vars.problems
+                .push(format!("LOCALE_TIMEZONE must be an IANA zone such as Asia/Shanghai, not {zone:?}"));
             TimeZone::UTC
         });
         let cookie_secure = vars.one_of("COOKIE_SECURE", &[("true", true), ("false", false)]);
@@ -380,10 +381,8 @@ fn database(vars: &mut Variables, runtime: Runtime, production: bool, data_dir: 
             ("verify-full", SslMode::VerifyFull),
         ],
     );
-    let journal = vars.one_of(
-        "SQLITE_JOURNAL_MODE",
-        &[("wal", SqliteJournal::Wal), ("truncate", SqliteJournal::Truncate)],
-    );
+    let journal =
+        vars.one_of("SQLITE_JOURNAL_MODE", &[("wal", SqliteJournal::Wal), ("truncate", SqliteJournal::Truncate)]);
     let (pool_size, default_journal) = match runtime {
         Runtime::Lambda => (1, SqliteJournal::Truncate),
         Runtime::Local => (10, SqliteJournal::Wal),

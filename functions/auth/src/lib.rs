@@ -19,9 +19,11 @@ use shared::{
 /// The route table.
 #[must_use]
 pub fn routes() -> Routes {
-    Routes::new()
-        .post("/api/v1/auth/register", Access::Public, register)
-        .post("/api/v1/auth/login", Access::Public, log_in)
+    Routes::new().post("/api/v1/auth/register", Access::Public, register).post(
+        "/api/v1/auth/login",
+        Access::Public,
+        log_in,
+    )
 }
 
 #[derive(Serialize)]

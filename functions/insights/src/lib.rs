@@ -11,9 +11,11 @@ use shared::{
 /// The route table.
 #[must_use]
 pub fn routes() -> Routes {
-    Routes::new()
-        .get("/api/v1/insights/activity", Access::User, activity)
-        .get("/api/v1/insights/on-this-day", Access::User, on_this_day)
+    Routes::new().get("/api/v1/insights/activity", Access::User, activity).get(
+        "/api/v1/insights/on-this-day",
+        Access::User,
+        on_this_day,
+    )
 }
 
 async fn activity(

@@ -92,7 +92,9 @@ fn own_secret(directory: &Path) -> Result<String, String> {
     rand::rng().fill_bytes(&mut bytes);
     let made = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
     match made {
-        Ok(mut file) => file.write_all(hex::encode(bytes).as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?,
+        Ok(mut file) => {
+            file.write_all(hex::encode(bytes).as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?
+        }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(failed(error)),
     }

@@ -67,11 +67,7 @@ async fn get(
     Ok(Reply(memos::get(&app.context, &user.uid, &id).await?))
 }
 
-async fn create(
-    State(app): State<App>,
-    CurrentUser(user): CurrentUser,
-    body: Fields,
-) -> Result<Reply<OneMemo>> {
+async fn create(State(app): State<App>, CurrentUser(user): CurrentUser, body: Fields) -> Result<Reply<OneMemo>> {
     let memo = memos::create(&app.context, &user.uid, NewMemo::try_from(&body)?).await?;
     Ok(Reply(OneMemo { message: "Memo created successfully", memo }))
 }

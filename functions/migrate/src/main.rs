@@ -85,7 +85,8 @@ fn fail(problem: &str) -> ExitCode {
 }
 
 async fn migrate_schema(runtime: Runtime) -> Result<Report, String> {
-    let options = read_database(runtime, Variables::from_environment([])).map_err(|problems| problems.to_string())?;
+    let options =
+        read_database(runtime, Variables::from_environment([])).map_err(|problems| problems.to_string())?;
     let database = Database::open(&options)?;
     let report = schema::migrate(&database, SystemClock.now()).await.map_err(|error| {
         let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();

@@ -55,11 +55,7 @@ async fn get(
     Ok(Reply(OneTag { message: "Tag fetched successfully", tag }))
 }
 
-async fn create(
-    State(app): State<App>,
-    CurrentUser(user): CurrentUser,
-    body: Fields,
-) -> Result<Reply<OneTag>> {
+async fn create(State(app): State<App>, CurrentUser(user): CurrentUser, body: Fields) -> Result<Reply<OneTag>> {
     let tag = tags::create(&app.context, &user.uid, NewTag::try_from(&body)?).await?;
     Ok(Reply(OneTag { message: "Tag created successfully", tag }))
 }

@@ -15,10 +15,11 @@ use shared::{
 /// The route table.
 #[must_use]
 pub fn routes() -> Routes {
-    Routes::new()
-        .get("/api/v1/user/info", Access::User, info)
-        .put("/api/v1/user/info", Access::User, update)
-        .post("/api/v1/user/password", Access::User, change_password)
+    Routes::new().get("/api/v1/user/info", Access::User, info).put("/api/v1/user/info", Access::User, update).post(
+        "/api/v1/user/password",
+        Access::User,
+        change_password,
+    )
 }
 
 async fn info(State(app): State<App>, CurrentUser(user): CurrentUser) -> Result<Reply<UserInfo>> {
@@ -31,11 +32,7 @@ struct Updated {
     user: UserInfo,
 }
 
-async fn update(
-    State(app): State<App>,
-    CurrentUser(user): CurrentUser,
-    body: Fields,
-) -> Result<Reply<Updated>> {
+async fn update(State(app): State<App>, CurrentUser(user): CurrentUser, body: Fields) -> Result<Reply<Updated>> {
     let user = users::update(&app.context, &user.uid, UserUpdate::try_from(&body)?).await?;
     Ok(Reply(Updated { message: "User info updated successfully", user }))
 }

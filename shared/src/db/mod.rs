@@ -18,4 +18,3 @@ pub use pool::{Database, Options, SqliteJournal, SslMode, Transient};
 
 /// The result of a database operation.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
-

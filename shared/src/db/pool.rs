@@ -216,9 +216,15 @@ impl Database {
         self.count();
         let statement = AssertSqlSafe(self.dialect().begin());
         let backend = match &self.backend {
-            Backend::PostgresPool(pool) => pool.begin_with(statement).await.map(|tx| Backend::PostgresTransaction(shared(tx))),
-            Backend::MySqlPool(pool) => pool.begin_with(statement).await.map(|tx| Backend::MySqlTransaction(shared(tx))),
-            Backend::SqlitePool(pool) => pool.begin_with(statement).await.map(|tx| Backend::SqliteTransaction(shared(tx))),
+            Backend::PostgresPool(pool) => {
+                pool.begin_with(statement).await.map(|tx| Backend::PostgresTransaction(shared(tx)))
+            }
+            Backend::MySqlPool(pool) => {
+                pool.begin_with(statement).await.map(|tx| Backend::MySqlTransaction(shared(tx)))
+            }
+            Backend::SqlitePool(pool) => {
+                pool.begin_with(statement).await.map(|tx| Backend::SqliteTransaction(shared(tx)))
+            }
             _ => return Err(Error::Internal("a transaction inside a transaction".to_owned())),
         };
         let backend = backend.map_err(|source| Error::Statement { operation: "begin", source })?;
@@ -283,9 +289,8 @@ fn unreadable(error: &sqlx::Error) -> String {
 }
 
 fn open_postgres(options: &Options) -> Result<sqlx::PgPool, String> {
-    let mut connect = PgConnectOptions::from_str(&options.url)
-        .map_err(|error| unreadable(&error))?
-        .application_name("aimo");
+    let mut connect =
+        PgConnectOptions::from_str(&options.url).map_err(|error| unreadable(&error))?.application_name("aimo");
     if let Some(mode) = options.ssl_mode {
         connect = connect.ssl_mode(match mode {
             SslMode::Disable => PgSslMode::Disable,

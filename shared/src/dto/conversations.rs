@@ -126,7 +126,8 @@ impl TryFrom<&Fields> for NewMessage {
     type Error = Error;
 
     fn try_from(fields: &Fields) -> Result<Self> {
-        let role = fields.value("role").and_then(Value::as_str).filter(|role| matches!(*role, "user" | "assistant"));
+        let role =
+            fields.value("role").and_then(Value::as_str).filter(|role| matches!(*role, "user" | "assistant"));
         let role = role.ok_or(Error::params("Valid role is required (user or assistant)"))?.to_owned();
         let content = fields.text("content")?.filter(|content| !content.trim().is_empty());
         let content = content.ok_or(Error::params("Content is required"))?;

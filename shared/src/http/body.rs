@@ -29,7 +29,8 @@ impl<S: Sync> FromRequest<S> for Fields {
             "application/x-www-form-urlencoded" => parse_form,
             _ => return Ok(Self::default()),
         };
-        let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        let length =
+            request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
         if length.is_some_and(|length: usize| length > MAX_BODY_BYTES) {
             return Err(too_large());
         }
@@ -103,7 +104,9 @@ fn without_u0000(json: &str, members: Map<String, Value>) -> Map<String, Value> 
         match value {
             Value::String(text) => Value::String(clean(text)),
             Value::Array(list) => list.into_iter().map(|value| walk(value, clean)).collect(),
-            Value::Object(members) => members.into_iter().map(|(name, value)| (clean(name), walk(value, clean))).collect(),
+            Value::Object(members) => {
+                members.into_iter().map(|(name, value)| (clean(name), walk(value, clean))).collect()
+            }
             other => other,
         }
     }
@@ -196,7 +199,10 @@ mod tests {
     #[test]
     fn half_an_emoji_becomes_a_replacement_character() {
         assert_eq!(json_member(r#"{"t":"a\ud83d"}"#, "t"), Some(json!("a\u{fffd}")));
-        assert_eq!(json_member(r#"{"t":"\ude00\ud83d\ude00\ud83d..."}"#, "t"), Some(json!("\u{fffd}😀\u{fffd}...")));
+        assert_eq!(
+            json_member(r#"{"t":"\ude00\ud83d\ude00\ud83d..."}"#, "t"),
+            Some(json!("\u{fffd}😀\u{fffd}..."))
+        );
         assert_eq!(json_member(r#"{"t":"\\ud83d \ud83d"}"#, "t"), Some(json!("\\ud83d \u{fffd}")));
         assert!(parse_json("{\"t\":\"\\é\"}").is_err());
     }

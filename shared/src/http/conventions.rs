@@ -17,11 +17,8 @@ use crate::config::CorsPolicy;
 pub(super) async fn cors(State(app): State<App>, request: Request, next: Next) -> Response {
     let origin = request.headers().get(header::ORIGIN).cloned();
     let requested = request.headers().get(header::ACCESS_CONTROL_REQUEST_HEADERS).cloned();
-    let mut response = if request.method() == Method::OPTIONS {
-        preflight(requested)
-    } else {
-        next.run(request).await
-    };
+    let mut response =
+        if request.method() == Method::OPTIONS { preflight(requested) } else { next.run(request).await };
     allow(&app.config.cors, origin, response.headers_mut());
     response
 }

@@ -51,7 +51,8 @@ impl IntoResponse for Error {
 impl Error {
     /// Logs a failure with its causes, once, here at the boundary. A refused request is no failure.
     fn log(&self) {
-        let (Self::Database(cause) | Self::Failed { source: cause, .. } | Self::AuthenticationFailed(cause)) = self
+        let (Self::Database(cause) | Self::Failed { source: cause, .. } | Self::AuthenticationFailed(cause)) =
+            self
         else {
             return;
         };

@@ -61,8 +61,7 @@ fn select(uid: &Uid) -> SelectStatement {
 /// # Errors
 /// The database fails.
 pub async fn create(db: &Executor, recommendation: &Recommendation) -> Result<()> {
-    let unless_present =
-        OnConflict::columns(["uid", "date"]).do_nothing_on(["recommendation_id"]).to_owned();
+    let unless_present = OnConflict::columns(["uid", "date"]).do_nothing_on(["recommendation_id"]).to_owned();
     insert(db, "daily_recommendations.create", recommendation, unless_present).await
 }
 

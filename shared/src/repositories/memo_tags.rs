@@ -39,9 +39,9 @@ struct MemoTagRow {
 /// A unique violation when the memo has one of the tags already.
 pub async fn create(db: &Executor, uid: &Uid, memo: &MemoId, tags: &[TagId], created_at: Millis) -> Result<()> {
     let columns = ["memo_id", "tag_id", "uid", "position", "created_at"];
-    let rows = (0_i32..).zip(tags).map(|(position, tag)| {
-        [memo.into(), tag.into(), uid.into(), position.into(), created_at.into()]
-    });
+    let rows = (0_i32..)
+        .zip(tags)
+        .map(|(position, tag)| [memo.into(), tag.into(), uid.into(), position.into(), created_at.into()]);
     insert_many(db, "memo_tags.create", "memo_tags", columns, rows.collect()).await
 }
 
@@ -54,13 +54,21 @@ pub async fn find_by_memos(db: &Executor, uid: &Uid, memos: &[MemoId]) -> Result
     for memos in memos.chunks(MAX_IN_LIST) {
         let select = Query::select()
             .columns([("mt", "memo_id"), ("mt", "tag_id")])
-            .columns([("t", "name"), ("t", "color"), ("t", "usage_count"), ("t", "created_at"), ("t", "updated_at")])
+            .columns([
+                ("t", "name"),
+                ("t", "color"),
+                ("t", "usage_count"),
+                ("t", "created_at"),
+                ("t", "updated_at"),
+            ])
             .from_as("memo_tags", "mt")
             .join_as(
                 JoinType::LeftJoin,
                 "tags",
                 "t",
-                Expr::col(("t", "tag_id")).equals(("mt", "tag_id")).and(Expr::col(("t", "uid")).equals(("mt", "uid"))),
+                Expr::col(("t", "tag_id"))
+                    .equals(("mt", "tag_id"))
+                    .and(Expr::col(("t", "uid")).equals(("mt", "uid"))),
             )
             .and_where(Expr::col(("mt", "uid")).eq(uid))
             .and_where(is_one_of(("mt", "memo_id"), memos))

@@ -2,9 +2,7 @@
 
 use std::collections::HashMap;
 
-use sea_query::{
-    Alias, Expr, ExprTrait, Func, JoinType, Order, Query, SelectStatement,
-};
+use sea_query::{Alias, Expr, ExprTrait, Func, JoinType, Order, Query, SelectStatement};
 use sqlx::FromRow;
 
 use super::{MAX_IN_LIST, decode, encode, is_one_of, name_key, patched};
@@ -247,7 +245,12 @@ pub async fn find_related(db: &Executor, uid: &Uid, sources: &[MemoId]) -> Resul
 ///
 /// # Errors
 /// As [`find_by_id`].
-pub async fn find_backlinks(db: &Executor, uid: &Uid, target: &MemoId, page: PageRequest) -> Result<Vec<MemoRecord>> {
+pub async fn find_backlinks(
+    db: &Executor,
+    uid: &Uid,
+    target: &MemoId,
+    page: PageRequest,
+) -> Result<Vec<MemoRecord>> {
     let select = backlinks(uid, target)
         .columns(COLUMNS)
         .order_by(("r", "created_at"), Order::Asc)
@@ -317,12 +320,7 @@ pub async fn find_page(
         SortBy::UpdatedAt => "updated_at",
     };
     let select = select(uid)
-        .join_subquery(
-            JoinType::InnerJoin,
-            ids,
-            "page",
-            Expr::col(("page", "memo_id")).equals(("m", "memo_id")),
-        )
+        .join_subquery(JoinType::InnerJoin, ids, "page", Expr::col(("page", "memo_id")).equals(("m", "memo_id")))
         .order_by(("m", column), order.clone())
         .order_by(("m", "memo_id"), order)
         .to_owned();
@@ -335,7 +333,8 @@ pub async fn find_page(
 /// The database fails.
 pub async fn count(db: &Executor, uid: &Uid, filter: &MemoFilter) -> Result<u64> {
     let matching = Matching::new(filter, SortBy::CreatedAt);
-    let select = matching.select(db, uid, filter).expr(Func::count(Expr::col(matching.column("memo_id")))).to_owned();
+    let select =
+        matching.select(db, uid, filter).expr(Func::count(Expr::col(matching.column("memo_id")))).to_owned();
     count_of(db, "memos.count", &select).await
 }
 
@@ -606,10 +605,8 @@ pub async fn find_in_ranges(
     limit: u64,
 ) -> Result<Vec<MemoText>> {
     let written = || Expr::col("created_at");
-    let Some(within) = ranges
-        .iter()
-        .map(|(start, end)| written().gte(*start).and(written().lt(*end)))
-        .reduce(ExprTrait::or)
+    let Some(within) =
+        ranges.iter().map(|(start, end)| written().gte(*start).and(written().lt(*end))).reduce(ExprTrait::or)
     else {
         return Ok(Vec::new());
     };

@@ -2,7 +2,10 @@
 
 use std::cmp::Ordering;
 
-use icu_collator::{Collator, CollatorBorrowed, CollatorPreferences, options::{CollatorOptions, Strength}};
+use icu_collator::{
+    Collator, CollatorBorrowed, CollatorPreferences,
+    options::{CollatorOptions, Strength},
+};
 
 use crate::{
     Context, Error, Result,

@@ -28,7 +28,8 @@ pub async fn activity(ctx: &Context, uid: &Uid, days: Option<f64>) -> Result<Act
     let now = zoned(ctx, ctx.now());
     let start = now.checked_sub(Span::new().days(days)).unwrap_or_else(|_| now.clone());
     let (from, to) = (start.timestamp(), now.timestamp());
-    let counts = repositories::memos::count_by_day(&ctx.db, uid, from.as_millisecond(), to.as_millisecond()).await?;
+    let counts =
+        repositories::memos::count_by_day(&ctx.db, uid, from.as_millisecond(), to.as_millisecond()).await?;
     let items = counts.into_iter().map(|(day, count)| ActivityDay { date: utc_date(day * MILLIS_PER_DAY), count });
     Ok(Activity {
         items: items.collect(),

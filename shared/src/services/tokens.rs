@@ -17,7 +17,9 @@ pub fn cookie(token: &str, now: Millis, secure: bool) -> String {
     let expires = jiff::Timestamp::from_second(now.div_euclid(1000) + LIFETIME_SECONDS).unwrap_or_default();
     let expires = expires.strftime("%a, %d %b %Y %H:%M:%S GMT");
     let secure = if secure { "; Secure" } else { "" };
-    format!("{COOKIE}={token}; Max-Age={LIFETIME_SECONDS}; Path=/; Expires={expires}; HttpOnly{secure}; SameSite=Lax")
+    format!(
+        "{COOKIE}={token}; Max-Age={LIFETIME_SECONDS}; Path=/; Expires={expires}; HttpOnly{secure}; SameSite=Lax"
+    )
 }
 
 #[derive(Serialize, Deserialize)]

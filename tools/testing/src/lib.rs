@@ -1,1 +1,37 @@
-//! x
+//! What the tests share: one database of each kind, and a client that drives the router in process.
+//!
+//! A test is written once, takes a [`Server`], and runs on SQLite, PostgreSQL and MariaDB by
+//! [`on_every_database!`]. The servers are those of `scripts/with-servers.sh`, which `make test`
+//! starts; without them a test fails, it is never skipped. All tests of a process share one database
+//! of each kind and make users of their own, so that they can run at once.
+
+mod client;
+mod database;
+
+pub use client::{Answer, Client, Server, Settings};
+pub use database::{Kind, empty_database, shared_database};
+
+/// Makes three tests of each given async function: one on SQLite, one on PostgreSQL, one on MariaDB.
+///
+/// The function takes a [`Kind`] and is named after the behaviour that it shows.
+#[macro_export]
+macro_rules! on_every_database {
+    ($($test:ident),+ $(,)?) => {$(
+        mod $test {
+            #[tokio::test(flavor = "multi_thread")]
+            async fn sqlite() {
+                super::$test($crate::Kind::Sqlite).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn postgres() {
+                super::$test($crate::Kind::Postgres).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn mariadb() {
+                super::$test($crate::Kind::MariaDb).await;
+            }
+        }
+    )+};
+}

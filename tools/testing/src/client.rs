@@ -1,0 +1,221 @@
+//! Drives the whole product in process: every route of every function, without a socket.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    http::{HeaderMap, Method, Request, StatusCode, header},
+};
+use serde_json::{Value, json};
+use shared::{
+    clock::{Clock, SystemClock},
+    config::{Config, Runtime, Variables},
+    http::App,
+    ids::SystemRandom,
+};
+use tower::ServiceExt;
+
+use crate::{Kind, shared_database};
+
+/// The service token of every test server.
+pub const SERVICE_TOKEN: &str = "test-service-token";
+
+/// How a [`Server`] differs from the usual one.
+#[derive(Default)]
+pub struct Settings {
+    /// The time; by default that of the operating system.
+    pub clock: Option<Arc<dyn Clock>>,
+    /// Environment variables.
+    pub variables: Vec<(&'static str, String)>,
+    /// The database; by default that of the process.
+    pub database_url: Option<String>,
+}
+
+/// The product on one database.
+#[derive(Clone)]
+pub struct Server {
+    /// Its state, for tests that look behind the routes.
+    pub app: App,
+    router: Router,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body; `null` when it is empty or no JSON.
+    pub body: Value,
+}
+
+impl Answer {
+    /// Returns the code of the envelope.
+    ///
+    /// # Panics
+    /// The answer has no envelope.
+    #[must_use]
+    pub fn code(&self) -> i64 {
+        self.body["code"].as_i64().unwrap_or_else(|| panic!("no envelope: {self:?}"))
+    }
+
+    /// Returns the payload of a successful answer.
+    ///
+    /// # Panics
+    /// The answer is not successful.
+    #[must_use]
+    pub fn data(&self) -> &Value {
+        assert_eq!((self.status, self.code()), (StatusCode::OK, 0), "{self:?}");
+        &self.body["data"]
+    }
+
+    /// Returns the code and message of a refusal in the envelope.
+    ///
+    /// # Panics
+    /// The answer is no refusal.
+    #[must_use]
+    pub fn refusal(&self) -> (i64, &str) {
+        assert_eq!(self.status, StatusCode::OK, "{self:?}");
+        assert_eq!(self.body["data"], Value::Null, "{self:?}");
+        (self.code(), self.body["msg"].as_str().unwrap_or_default())
+    }
+}
+
+impl Server {
+    /// Starts the product on the database of the process.
+    pub async fn start(kind: Kind) -> Self {
+        Self::start_with(kind, Settings::default()).await
+    }
+
+    /// Starts the product with other settings.
+    ///
+    /// # Panics
+    /// The settings are wrong.
+    pub async fn start_with(kind: Kind, settings: Settings) -> Self {
+        let url = match settings.database_url {
+            Some(url) => url,
+            None => shared_database(kind).await.url,
+        };
+        let defaults = [
+            ("DATABASE_URL", url),
+            ("DATABASE_ACQUIRE_TIMEOUT_MS", "60000".to_owned()),
+            ("JWT_SECRET", "a test secret of thirty-two bytes".to_owned()),
+            ("BA_AUTH_ENABLED", "true".to_owned()),
+            ("BA_AUTH_TOKEN", SERVICE_TOKEN.to_owned()),
+        ];
+        let variables = defaults.into_iter().chain(settings.variables);
+        let variables: Variables = variables.map(|(name, value)| (name.to_owned(), value)).collect();
+        let config = Config::read(Runtime::Local, variables).expect("the settings of tests are right");
+        let clock = settings.clock.unwrap_or_else(|| Arc::new(SystemClock));
+        let app = App::with(config, clock, Arc::new(SystemRandom)).expect("the database URL is right");
+        Self { router: local::routes().into_router(&app), app }
+    }
+
+    /// Sends a request.
+    ///
+    /// # Panics
+    /// The body of the answer cannot be read.
+    pub async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
+        let (parts, body) = response.into_parts();
+        let bytes = to_bytes(body, usize::MAX).await.expect("the body can be read");
+        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    /// Returns somebody who is not signed in.
+    #[must_use]
+    pub fn anonymous(&self) -> Client {
+        Client { server: self.clone(), authorization: None, uid: String::new(), email: String::new() }
+    }
+
+    /// Returns a machine with the service token.
+    #[must_use]
+    pub fn service(&self) -> Client {
+        Client { authorization: Some(format!("Bearer {SERVICE_TOKEN}")), ..self.anonymous() }
+    }
+
+    /// Registers somebody new and signs them in.
+    ///
+    /// # Panics
+    /// Registration or sign-in fails.
+    pub async fn user(&self) -> Client {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let email = format!("user-{}-{number}@example.com", std::process::id());
+        let credentials = json!({"email": email, "password": "Passw0rd 密码"});
+        let anonymous = self.anonymous();
+        let registered = anonymous.post("/api/v1/auth/register", credentials.clone()).await;
+        let uid = registered.data()["user"]["uid"].as_str().expect("a uid").to_owned();
+        let signed_in = anonymous.post("/api/v1/auth/login", credentials).await;
+        let token = signed_in.data()["token"].as_str().expect("a token");
+        Client { authorization: Some(format!("Bearer {token}")), uid, email, ..anonymous }
+    }
+}
+
+/// Somebody who uses a [`Server`].
+#[derive(Clone)]
+pub struct Client {
+    server: Server,
+    authorization: Option<String>,
+    /// The id of the user; empty for others.
+    pub uid: String,
+    /// The e-mail of the user; empty for others.
+    pub email: String,
+}
+
+impl Client {
+    /// Reads a path.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(Method::GET, path, None).await
+    }
+
+    /// Sends a JSON body.
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        self.send(Method::POST, path, Some(body)).await
+    }
+
+    /// Sends a JSON body.
+    pub async fn put(&self, path: &str, body: Value) -> Answer {
+        self.send(Method::PUT, path, Some(body)).await
+    }
+
+    /// Deletes.
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.send(Method::DELETE, path, None).await
+    }
+
+    /// Sends a request with an optional JSON body.
+    pub async fn send(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
+        match body {
+            Some(body) => self.send_raw(method, path, "application/json", body.to_string()).await,
+            None => self.send_raw(method, path, "", String::new()).await,
+        }
+    }
+
+    /// Sends a request with a body of any kind.
+    ///
+    /// # Panics
+    /// The path is no URI.
+    pub async fn send_raw(
+        &self,
+        method: Method,
+        path: &str,
+        content_type: &str,
+        body: impl Into<Body>,
+    ) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
+        if !content_type.is_empty() {
+            request = request.header(header::CONTENT_TYPE, content_type);
+        }
+        if let Some(authorization) = &self.authorization {
+            request = request.header(header::AUTHORIZATION, authorization);
+        }
+        self.server.send(request.body(body.into()).expect("the request is right")).await
+    }
+}
