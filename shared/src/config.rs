@@ -211,13 +211,11 @@ impl Variables {
 
     fn number<T: FromStr>(&mut self, name: &str, default: T) -> T {
         let Some(text) = self.get(name) else { return default };
-        match text.parse() {
-            Ok(number) => number,
-            Err(_) => {
-                self.problems.push(format!("{name} must be a whole number that fits, not {text:?}"));
-                default
-            }
+        if let Ok(number) = text.parse() {
+            return number;
         }
+        self.problems.push(format!("{name} must be a whole number that fits, not {text:?}"));
+        default
     }
 
     fn one_of<T: Copy>(&mut self, name: &str, choices: &[(&str, T)]) -> Option<T> {
@@ -434,7 +432,7 @@ pub fn env_example() -> String {
          # what you change. Real environment variables win. Generated from shared/src/config.rs.\n",
     );
     for Setting { name, example, help } in SETTINGS {
-        text.push_str(&format!("\n# {help}\n#{name}={example}\n"));
+        text.extend(["\n# ", help, "\n#", name, "=", example, "\n"]);
     }
     text
 }

@@ -88,15 +88,21 @@ fn own_secret(directory: &Path) -> Result<String, String> {
     let failed = |error: io::Error| {
         format!("the login secret {} cannot be kept: {error}. Set JWT_SECRET or DATA_DIR.", path.display())
     };
-    let mut bytes = [0_u8; 32];
-    rand::rng().fill_bytes(&mut bytes);
-    let made = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-    match made {
-        Ok(mut file) => {
-            file.write_all(hex::encode(bytes).as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?
+    if !path.exists() {
+        let mut bytes = [0_u8; 32];
+        rand::rng().fill_bytes(&mut bytes);
+        // Written beside its place and linked there: nobody ever reads half a secret, and of two
+        // processes that start at once the first one wins.
+        let draft = directory.join(format!("jwt-secret.{}", std::process::id()));
+        let file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft);
+        let mut file = file.map_err(failed)?;
+        file.write_all(hex::encode(bytes).as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+        let linked = fs::hard_link(&draft, &path);
+        fs::remove_file(&draft).map_err(failed)?;
+        match linked {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),
+            Ok(()) | Err(_) => {}
         }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(failed(error)),
     }
     Ok(fs::read_to_string(&path).map_err(failed)?.trim().to_owned())
 }

@@ -131,7 +131,7 @@ impl Executor {
     /// Compares the schema of the database with the one that this version needs, once per process.
     pub(super) async fn ready(&self) -> Result<()> {
         // Boxed, since the check itself runs statements.
-        self.schema.get_or_try_init(|| Box::pin(schema::check(self))).await.map(|()| ())
+        self.schema.get_or_try_init(|| Box::pin(schema::check(self))).await.copied()
     }
 
     /// Returns an executor that takes the schema as it is.

@@ -82,7 +82,7 @@ impl Options {
             url: url.into(),
             pool_size: 10,
             acquire_timeout: Duration::from_secs(5),
-            idle_timeout: Duration::from_secs(300),
+            idle_timeout: Duration::from_mins(5),
             ssl_mode: None,
             ssl_ca: None,
             sqlite_journal: SqliteJournal::Wal,

@@ -20,6 +20,7 @@ pub use page::{Page, PageRequest, Pagination};
 
 /// Tells serde to leave a member out: absent values and empty texts count as unset
 /// (`contract/http-conventions.md` section 11).
+#[expect(clippy::ref_option, reason = "serde calls it with a reference to the member")]
 pub(crate) fn is_unset(text: &Option<String>) -> bool {
     text.as_deref().is_none_or(str::is_empty)
 }

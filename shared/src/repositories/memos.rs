@@ -413,13 +413,13 @@ fn carry_all(select: &mut SelectStatement, uid: &Uid, names: &[String]) {
     let mut keys: Vec<String> = names.iter().map(|name| name_key(name)).collect();
     keys.sort_unstable();
     keys.dedup();
-    let named = Query::select()
+    let candidates = Query::select()
         .column(("g", "tag_id"))
         .from_as("tags", "g")
         .and_where(Expr::col(("g", "uid")).eq(uid))
         .and_where(Expr::col(("g", "name_key")).is_in(keys.clone()))
         .to_owned();
-    let rarest = named
+    let rarest = candidates
         .clone()
         .order_by(("g", "usage_count"), Order::Asc)
         .order_by(("g", "tag_id"), Order::Asc)
@@ -431,7 +431,7 @@ fn carry_all(select: &mut SelectStatement, uid: &Uid, names: &[String]) {
             .expr(Func::count(Expr::col(("o", "tag_id"))))
             .from_as("memo_tags", "o")
             .and_where(Expr::col(("o", "memo_id")).equals(("t", "memo_id")))
-            .and_where(Expr::col(("o", "tag_id")).in_subquery(named))
+            .and_where(Expr::col(("o", "tag_id")).in_subquery(candidates))
             .to_owned();
         let wanted = i64::try_from(keys.len()).unwrap_or(i64::MAX);
         select.and_where(Expr::from(carried).eq(wanted));

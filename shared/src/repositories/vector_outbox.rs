@@ -1,5 +1,5 @@
 //! The table `vector_outbox`: vector changes that are not applied yet, one row per entity, the last
-//! write wins (`contract/data-model.md`, vector_outbox).
+//! write wins (`contract/data-model.md` section 2).
 
 use sea_query::{Expr, ExprTrait, OnConflict, Query};
 

@@ -12,7 +12,7 @@ use crate::clock::Millis;
 pub const ROUTE: &str = "/api/v1/files/";
 
 /// The life of the access URL of an avatar.
-const AVATAR_EXPIRY: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+const AVATAR_EXPIRY: Duration = Duration::from_hours(7 * 24);
 
 /// What is encoded in a segment of a key: everything but the unreserved characters of RFC 3986.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     fn signer() -> UrlSigner {
-        UrlSigner::new("0123456789abcdef0123456789abcdef", Duration::from_secs(3600))
+        UrlSigner::new("0123456789abcdef0123456789abcdef", Duration::from_hours(1))
     }
 
     #[test]

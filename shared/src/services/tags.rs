@@ -115,8 +115,8 @@ pub(super) async fn resolve(
         return Ok(repositories::tags::find_by_ids_for_update(tx, uid, &ids).await?);
     }
     let mut seen = std::collections::HashSet::new();
-    let named = choice.names.iter().map(|name| name.trim()).filter(|name| !name.is_empty());
-    let names: Vec<&str> = named.filter(|name| seen.insert(name_key(name))).collect();
+    let given = choice.names.iter().map(|name| name.trim()).filter(|name| !name.is_empty());
+    let names: Vec<&str> = given.filter(|name| seen.insert(name_key(name))).collect();
     if names.is_empty() {
         return Ok(Vec::new());
     }

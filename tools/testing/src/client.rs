@@ -68,7 +68,7 @@ impl Answer {
     ///
     /// # Panics
     /// The answer is not successful.
-    #[must_use]
+    #[expect(clippy::must_use_candidate, reason = "also called to assert success")]
     pub fn data(&self) -> &Value {
         assert_eq!((self.status, self.code()), (StatusCode::OK, 0), "{self:?}");
         &self.body["data"]
@@ -202,13 +202,7 @@ impl Client {
     ///
     /// # Panics
     /// The path is no URI.
-    pub async fn send_raw(
-        &self,
-        method: Method,
-        path: &str,
-        content_type: &str,
-        body: impl Into<Body>,
-    ) -> Answer {
+    pub async fn send_raw(&self, method: Method, path: &str, content_type: &str, body: impl Into<Body>) -> Answer {
         let mut request = Request::builder().method(method).uri(path);
         if !content_type.is_empty() {
             request = request.header(header::CONTENT_TYPE, content_type);

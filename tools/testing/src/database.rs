@@ -32,7 +32,7 @@ fn server_url(variable: &str) -> String {
 
 /// Returns options for a URL, with more patience than the product has: many tests run at once.
 fn patient(url: String) -> Options {
-    Options { acquire_timeout: Duration::from_secs(60), ..Options::for_url(url) }
+    Options { acquire_timeout: Duration::from_mins(1), ..Options::for_url(url) }
 }
 
 /// Makes an empty database that nobody else uses, without any table, and returns how to open it.

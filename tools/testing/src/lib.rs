@@ -5,6 +5,8 @@
 //! starts; without them a test fails, it is never skipped. All tests of a process share one database
 //! of each kind and make users of their own, so that they can run at once.
 
+#![expect(clippy::missing_panics_doc, reason = "a test helper that panics fails the test, which is its purpose")]
+
 mod client;
 mod database;
 

@@ -1,0 +1,123 @@
+//! The recordings of the existing server, replayed against the process `local`
+//! (`contract/README.md`). What the product cannot answer yet is named in `transcripts-excluded.json`.
+
+use std::{
+    io::{BufRead, BufReader},
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use testing::{Kind, empty_database, on_every_database};
+
+on_every_database!(the_recordings_replay);
+
+async fn the_recordings_replay(kind: Kind) {
+    let contract = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contract");
+    let excluded = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts-excluded.json");
+    let mock = Mock::start(&contract);
+    let product = Product::start(&empty_database(kind).await.url, &mock);
+    let replayed = Command::new("python3")
+        .arg(contract.join("replay.py"))
+        .args([&product.url, "--mock", &mock.url(), "--ba-token", "test-ba-token", "--exclude"])
+        .arg(excluded)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .output()
+        .expect("python3 runs");
+    let report = String::from_utf8_lossy(&replayed.stdout);
+    assert!(replayed.status.success(), "{kind:?}:\n{report}{}", String::from_utf8_lossy(&replayed.stderr));
+}
+
+/// A child that ends with the test.
+struct Guard(Child);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The stand-in for the model providers and push channels.
+struct Mock {
+    port: u16,
+    _process: Guard,
+}
+
+impl Mock {
+    fn start(contract: &Path) -> Self {
+        let port = free_port();
+        let process = Command::new("python3")
+            .arg(contract.join("mock_upstream.py"))
+            .args(["--port", &port.to_string()])
+            .env("PYTHONUNBUFFERED", "1")
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("python3 runs");
+        let mut process = Guard(process);
+        first_line(&mut process, |_| true);
+        Self { port, _process: process }
+    }
+
+    fn host(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}", self.host())
+    }
+}
+
+/// The process `local`, configured like the server that was recorded (`contract/README.md`).
+struct Product {
+    url: String,
+    data_dir: PathBuf,
+    _process: Guard,
+}
+
+impl Product {
+    fn start(database_url: &str, mock: &Mock) -> Self {
+        let data_dir = std::env::temp_dir().join(format!("aimo-transcripts-{}", free_port()));
+        let process = Command::new(env!("CARGO_BIN_EXE_local"))
+            .current_dir(std::env::temp_dir())
+            .env("PORT", "0")
+            .env("DATA_DIR", &data_dir)
+            .env("DATABASE_URL", database_url)
+            .env("DATABASE_SSL_MODE", "prefer")
+            .env("NODE_ENV", "production")
+            .env("JWT_SECRET", "test-secret-test-secret-test-secret-1234")
+            .env("BA_AUTH_ENABLED", "true")
+            .env("BA_AUTH_TOKEN", "test-ba-token")
+            .env("PUSH_ALLOWED_HOSTS", "127.0.0.1")
+            .env("OUTBOUND_TRUSTED_HOSTS", mock.host())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("local starts");
+        let mut process = Guard(process);
+        let line = first_line(&mut process, |line| line.contains("\"url\""));
+        let line: serde_json::Value = serde_json::from_str(&line).expect("the log is JSON");
+        let url = line["url"].as_str().expect("a URL").to_owned();
+        Self { url, data_dir, _process: process }
+    }
+}
+
+impl Drop for Product {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.data_dir);
+    }
+}
+
+/// Returns the first line of output that fits, and goes on reading, so that the child never waits.
+fn first_line(process: &mut Guard, fits: fn(&str) -> bool) -> String {
+    let output = process.0.stdout.take().expect("the output is piped");
+    let mut lines = BufReader::new(output).lines().map_while(Result::ok);
+    let line = lines.find(|line| fits(line)).expect("the process says that it is ready");
+    std::thread::spawn(move || lines.for_each(drop));
+    line
+}
+
+/// Returns a port that was free a moment ago.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    listener.local_addr().expect("it has an address").port()
+}
