@@ -91,6 +91,15 @@ impl Executor {
         }
     }
 
+    /// Reports whether statements run inside an open transaction.
+    #[must_use]
+    pub fn is_transaction(&self) -> bool {
+        match self.backend {
+            Backend::PostgresPool(_) | Backend::MySqlPool(_) | Backend::SqlitePool(_) => false,
+            Backend::PostgresTransaction(_) | Backend::MySqlTransaction(_) | Backend::SqliteTransaction(_) => true,
+        }
+    }
+
     /// Runs a statement and returns how many rows it found. Not meaningful for upserts: MySQL counts
     /// them differently.
     ///

@@ -349,12 +349,12 @@ async fn present(
 ) -> Result<Vec<Memo>> {
     let mut ids: Vec<MemoId> = records.iter().map(|record| record.memo_id.clone()).collect();
     let related = if relations == Relations::Shown {
-        or_none(repositories::memos::find_related(db, uid, &ids).await)
+        or_none(db, repositories::memos::find_related(db, uid, &ids).await)?
     } else {
         Vec::new()
     };
     ids = tags::distinct(ids.into_iter().chain(related.iter().map(|(_, record)| record.memo_id.clone())));
-    let tags = or_none(repositories::memo_tags::find_by_memos(db, uid, &ids).await);
+    let tags = or_none(db, repositories::memo_tags::find_by_memos(db, uid, &ids).await)?;
     let all = records.iter().chain(related.iter().map(|(_, record)| record));
     let file_ids = tags::distinct(all.flat_map(|record| record.attachments.iter().cloned()));
     let files = attachments::find_by_ids(ctx, db, uid, &file_ids).await?;
@@ -372,11 +372,15 @@ async fn present(
     Ok(memos.collect())
 }
 
-fn or_none<T: Default>(found: crate::db::Result<T>) -> T {
-    found.unwrap_or_else(|error| {
-        tracing::error!(error = %error, "memos.not_enriched");
-        T::default()
-    })
+/// Turns a failure into nothing found, unless it happened inside a transaction, which it has ended.
+fn or_none<T: Default>(db: &Executor, found: crate::db::Result<T>) -> Result<T> {
+    match found {
+        Err(error) if !db.is_transaction() => {
+            tracing::error!(error = %error, "memos.not_enriched");
+            Ok(T::default())
+        }
+        found => Ok(found?),
+    }
 }
 
 fn assemble(

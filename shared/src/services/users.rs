@@ -42,15 +42,16 @@ pub async fn register(ctx: &Context, registration: Registration) -> Result<User>
     };
     let category = categories::build(ctx, &uid, DEFAULT_CATEGORY.to_owned(), None, now);
     let (user, category) = (&user, &category);
-    let stored = ctx.db.transaction(|tx| async move {
-        repositories::users::create(&tx, user, now).await?;
-        repositories::categories::create(&tx, category).await
-    });
-    // Somebody else may have registered the e-mail since it was looked for.
-    match stored.await {
-        Err(error) if error.is_unique_violation() => return Err(Code::UserAlreadyExists.into()),
-        outcome => outcome?,
-    }
+    ctx.db
+        .transaction(|tx| async move {
+            match repositories::users::create(&tx, user, now).await {
+                // Somebody else has registered the e-mail since it was looked for.
+                Err(error) if error.is_unique_violation() => return Err(Error::from(Code::UserAlreadyExists)),
+                outcome => outcome?,
+            }
+            Ok(repositories::categories::create(&tx, category).await?)
+        })
+        .await?;
     Ok(User { uid, email: Some(email), nickname })
 }
 
