@@ -37,6 +37,16 @@ fn text(random: &dyn Random, prefix: &str, alphabet: &[u8], length: usize) -> St
     prefix.chars().chain(letters).collect()
 }
 
+/// Makes an id of text that somebody sent. No id holds U+0000, which PostgreSQL refuses as a parameter,
+/// or ends with a space, which MySQL would ignore: such a text becomes one that names nothing.
+fn received(mut text: String) -> String {
+    text.retain(|c| c != '\0');
+    if text.ends_with(' ') {
+        text.push(char::REPLACEMENT_CHARACTER);
+    }
+    text
+}
+
 macro_rules! identifiers {
     ($($(#[$doc:meta])* $name:ident = $prefix:literal + $length:literal of $alphabet:ident;)*) => {$(
         $(#[$doc])*
@@ -67,11 +77,9 @@ macro_rules! identifiers {
             }
         }
 
-        // U+0000 cannot be part of an id, and PostgreSQL refuses it as a parameter.
         impl From<String> for $name {
-            fn from(mut text: String) -> Self {
-                text.retain(|c| c != '\0');
-                Self(text)
+            fn from(text: String) -> Self {
+                Self(received(text))
             }
         }
 
@@ -139,7 +147,8 @@ mod tests {
     }
 
     #[test]
-    fn an_id_never_holds_u0000() {
+    fn an_id_never_holds_u0000_or_ends_with_a_space() {
         assert_eq!(MemoId::from("m\0x").as_str(), "mx");
+        assert!(!MemoId::from("mx \0").as_str().ends_with(' '));
     }
 }

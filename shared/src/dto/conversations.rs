@@ -132,7 +132,9 @@ impl TryFrom<&Fields> for NewMessage {
         let content = fields.text("content")?.filter(|content| !content.trim().is_empty());
         let content = content.ok_or(Error::params("Content is required"))?;
         let sources = fields.list("sources")?.map(Vec::as_slice).unwrap_or_default();
-        let sources = sources.iter().map(|source| Source::deserialize(source).map_err(|_| Error::bad_params()));
+        // Serde would also read a list as an object.
+        let source = |value: &Value| value.is_object().then(|| Source::deserialize(value).ok()).flatten();
+        let sources = sources.iter().map(|value| source(value).ok_or_else(Error::bad_params));
         Ok(Self { role, content, sources: sources.collect::<Result<_>>()? })
     }
 }

@@ -18,6 +18,9 @@ impl<S: Send + Sync, T: From<String>> FromRequestParts<S> for PathId<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         let unreadable = |_| Error::Unreadable { status: 400, message: "The path cannot be decoded".into() };
         let Path(id) = Path::<String>::from_request_parts(parts, state).await.map_err(unreadable)?;
+        if id.is_empty() {
+            return Err(Error::NoRoute);
+        }
         Ok(Self(id.into()))
     }
 }

@@ -79,11 +79,11 @@ pub async fn find_by_name(db: &Executor, uid: &Uid, name: &str) -> Result<Option
     db.fetch_optional("categories.find_by_name", &select).await
 }
 
-/// Reports whether the user has a category.
+/// Reports whether the user has a category, and keeps it from being deleted until the transaction ends.
 ///
 /// # Errors
 /// The database fails.
-pub async fn exists(db: &Executor, uid: &Uid, id: &CategoryId) -> Result<bool> {
+pub async fn exists_for_update(db: &Executor, uid: &Uid, id: &CategoryId) -> Result<bool> {
     #[derive(FromRow)]
     struct Found {}
     let select = Query::select()
@@ -91,8 +91,9 @@ pub async fn exists(db: &Executor, uid: &Uid, id: &CategoryId) -> Result<bool> {
         .from("categories")
         .and_where(Expr::col("uid").eq(uid))
         .and_where(Expr::col("category_id").eq(id))
+        .lock_exclusive()
         .to_owned();
-    let found: Option<Found> = db.fetch_optional("categories.exists", &select).await?;
+    let found: Option<Found> = db.fetch_optional("categories.exists_for_update", &select).await?;
     Ok(found.is_some())
 }
 

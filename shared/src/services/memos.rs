@@ -92,7 +92,7 @@ pub async fn create(ctx: &Context, uid: &Uid, new: NewMemo) -> Result<Memo> {
 
 async fn create_in(ctx: &Context, tx: &Executor, uid: &Uid, new: &NewMemo, now: Millis) -> Result<Memo> {
     let category_id = match &new.category_id {
-        Some(id) if repositories::categories::exists(tx, uid, id).await? => Some(id.clone()),
+        Some(id) if repositories::categories::exists_for_update(tx, uid, id).await? => Some(id.clone()),
         _ => None,
     };
     let (attachment_ids, files) = own_attachments(ctx, tx, uid, &new.attachments).await?;
@@ -151,7 +151,9 @@ async fn update_in(
 ) -> Result<Memo> {
     let before = repositories::memos::find_by_id_for_update(tx, uid, id).await?.ok_or(Code::NotFound)?;
     let category_id = match &update.category_id {
-        Patch::Set(category) if !repositories::categories::exists(tx, uid, category).await? => Patch::Clear,
+        Patch::Set(category) if !repositories::categories::exists_for_update(tx, uid, category).await? => {
+            Patch::Clear
+        }
         other => other.clone(),
     };
     let attachments = match &update.attachments {
