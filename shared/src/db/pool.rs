@@ -147,7 +147,7 @@ impl Deref for Database {
 }
 
 impl Database {
-    /// Opens the database without connecting to it.
+    /// Opens the database without connecting to it. Must be called inside a Tokio runtime.
     ///
     /// # Errors
     /// The URL cannot be read; the message does not repeat it, since it holds a password.

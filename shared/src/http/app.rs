@@ -35,7 +35,8 @@ impl Deref for App {
 }
 
 impl App {
-    /// Builds the state with the time and randomness of the operating system.
+    /// Builds the state with the time and randomness of the operating system. Must be called inside a
+    /// Tokio runtime, which the connection pool belongs to.
     ///
     /// # Errors
     /// The database URL cannot be read.

@@ -12,9 +12,10 @@ use crate::config::{Config, Runtime, Variables, log_filter};
 pub fn serve(routes: Routes) -> Result<(), Error> {
     let variables = Variables::from_environment([]);
     logging::init(&log_filter(&variables));
-    let app = Config::read(Runtime::Lambda, variables).map_err(|problems| problems.to_string());
-    let app = app.and_then(App::new).inspect_err(|problem| tracing::error!(problem, "configuration.refused"))?;
     // One request at a time: more threads would only cost memory and start-up time.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let _inside = runtime.enter();
+    let app = Config::read(Runtime::Lambda, variables).map_err(|problems| problems.to_string());
+    let app = app.and_then(App::new).inspect_err(|problem| tracing::error!(problem, "configuration.refused"))?;
     runtime.block_on(lambda_http::run(routes.into_router(&app)))
 }
