@@ -8,21 +8,25 @@ use std::sync::{
 use axum::{
     Router,
     body::{Body, to_bytes},
-    http::{HeaderMap, Method, Request, StatusCode, header},
+    http::{HeaderMap, Method, Request, StatusCode, header, request},
 };
 use serde_json::{Value, json};
 use shared::{
-    clock::{Clock, SystemClock},
+    clock::{Clock, ManualClock, Millis, SystemClock},
     config::{Config, Runtime, Variables},
+    db::{Row, schema},
     http::App,
     ids::SystemRandom,
 };
 use tower::ServiceExt;
 
-use crate::{Kind, shared_database};
+use crate::{Kind, database, empty_database, shared_database};
 
 /// The service token of every test server.
 pub const SERVICE_TOKEN: &str = "test-service-token";
+
+/// The password of every test user.
+pub const PASSWORD: &str = "Passw0rd 密码";
 
 /// How a [`Server`] differs from the usual one.
 #[derive(Default)]
@@ -78,11 +82,18 @@ impl Answer {
     ///
     /// # Panics
     /// The answer is no refusal.
-    #[must_use]
+    #[expect(clippy::must_use_candidate, reason = "also called to assert refusal")]
     pub fn refusal(&self) -> (i64, &str) {
-        assert_eq!(self.status, StatusCode::OK, "{self:?}");
+        assert!(self.status == StatusCode::OK && self.code() != 0, "{self:?}");
         assert_eq!(self.body["data"], Value::Null, "{self:?}");
         (self.code(), self.body["msg"].as_str().unwrap_or_default())
+    }
+
+    /// Returns a header; empty when it is absent. Repeated ones are joined by commas.
+    #[must_use]
+    pub fn header(&self, name: &str) -> String {
+        let values = self.headers.get_all(name).iter();
+        values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -90,6 +101,25 @@ impl Server {
     /// Starts the product on the database of the process.
     pub async fn start(kind: Kind) -> Self {
         Self::start_with(kind, Settings::default()).await
+    }
+
+    /// Starts the product with a clock that stands still until the test moves it.
+    pub async fn start_at(kind: Kind, now: Millis) -> (Self, Arc<ManualClock>) {
+        let clock = Arc::new(ManualClock::at(now));
+        let settings = Settings { clock: Some(clock.clone()), ..Settings::default() };
+        (Self::start_with(kind, settings).await, clock)
+    }
+
+    /// Starts the product on a database of its own, for tests that break it.
+    ///
+    /// # Panics
+    /// The schema cannot be made.
+    pub async fn start_alone(kind: Kind) -> Self {
+        let database_url = Some(empty_database(kind).await.url);
+        let server = Self::start_with(kind, Settings { database_url, ..Settings::default() }).await;
+        let context = &server.app.context;
+        schema::migrate(&context.db, context.now()).await.expect("the schema can be made");
+        server
     }
 
     /// Starts the product with other settings.
@@ -128,6 +158,16 @@ impl Server {
         Answer { status: parts.status, headers: parts.headers, body }
     }
 
+    /// Runs a statement behind the back of the product: for states that no route brings about.
+    pub async fn execute(&self, sql: impl Into<String>) {
+        database::execute(&self.app.config.database.url, sql.into()).await;
+    }
+
+    /// Returns the rows that a statement finds: for what no route shows.
+    pub async fn fetch<T: Row>(&self, sql: impl Into<String>) -> Vec<T> {
+        database::fetch(&self.app.config.database.url, sql.into()).await
+    }
+
     /// Returns somebody who is not signed in.
     #[must_use]
     pub fn anonymous(&self) -> Client {
@@ -148,7 +188,7 @@ impl Server {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let email = format!("user-{}-{number}@example.com", std::process::id());
-        let credentials = json!({"email": email, "password": "Passw0rd 密码"});
+        let credentials = json!({"email": email, "password": PASSWORD});
         let anonymous = self.anonymous();
         let registered = anonymous.post("/api/v1/auth/register", credentials.clone()).await;
         let uid = registered.data()["user"]["uid"].as_str().expect("a uid").to_owned();
@@ -190,6 +230,15 @@ impl Client {
         self.send(Method::DELETE, path, None).await
     }
 
+    /// Begins a request to which the test adds headers of its own; [`Server::send`] sends it.
+    pub fn request(&self, method: Method, path: &str) -> request::Builder {
+        let request = Request::builder().method(method).uri(path);
+        match &self.authorization {
+            Some(authorization) => request.header(header::AUTHORIZATION, authorization),
+            None => request,
+        }
+    }
+
     /// Sends a request with an optional JSON body.
     pub async fn send(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
         match body {
@@ -203,12 +252,9 @@ impl Client {
     /// # Panics
     /// The path is no URI.
     pub async fn send_raw(&self, method: Method, path: &str, content_type: &str, body: impl Into<Body>) -> Answer {
-        let mut request = Request::builder().method(method).uri(path);
+        let mut request = self.request(method, path);
         if !content_type.is_empty() {
             request = request.header(header::CONTENT_TYPE, content_type);
-        }
-        if let Some(authorization) = &self.authorization {
-            request = request.header(header::AUTHORIZATION, authorization);
         }
         self.server.send(request.body(body.into()).expect("the request is right")).await
     }

@@ -7,7 +7,7 @@ use std::{
 
 use shared::{
     clock::{Clock, SystemClock},
-    db::{Database, Options, schema},
+    db::{Database, Options, Row, schema},
 };
 use sqlx::{AssertSqlSafe, Connection, Executor as _};
 use tokio::sync::OnceCell;
@@ -21,6 +21,16 @@ pub enum Kind {
     Postgres,
     /// The server at `TEST_MYSQL_URL`.
     MariaDb,
+}
+
+impl Kind {
+    fn of(url: &str) -> Self {
+        match url.split(':').next() {
+            Some("sqlite") => Self::Sqlite,
+            Some("postgres") => Self::Postgres,
+            _ => Self::MariaDb,
+        }
+    }
 }
 
 fn server_url(variable: &str) -> String {
@@ -68,6 +78,38 @@ pub async fn empty_database(kind: Kind) -> Options {
             patient(on_server(&url))
         }
     }
+}
+
+/// Runs a statement on a database behind the back of the product.
+///
+/// # Panics
+/// The database fails or refuses the statement.
+pub async fn execute(url: &str, sql: String) {
+    let sql = AssertSqlSafe(sql);
+    let outcome = match Kind::of(url) {
+        Kind::Sqlite => connect::<sqlx::SqliteConnection>(url).await.execute(sql).await.map(|_| ()),
+        Kind::Postgres => connect::<sqlx::PgConnection>(url).await.execute(sql).await.map(|_| ()),
+        Kind::MariaDb => connect::<sqlx::MySqlConnection>(url).await.execute(sql).await.map(|_| ()),
+    };
+    outcome.expect("the statement is right");
+}
+
+/// Returns the rows that a statement finds behind the back of the product.
+///
+/// # Panics
+/// As [`execute`], or a column does not have its type.
+pub async fn fetch<T: Row>(url: &str, sql: String) -> Vec<T> {
+    let sql = AssertSqlSafe(sql);
+    let rows = match Kind::of(url) {
+        Kind::Sqlite => sqlx::query_as(sql).fetch_all(&mut connect::<sqlx::SqliteConnection>(url).await).await,
+        Kind::Postgres => sqlx::query_as(sql).fetch_all(&mut connect::<sqlx::PgConnection>(url).await).await,
+        Kind::MariaDb => sqlx::query_as(sql).fetch_all(&mut connect::<sqlx::MySqlConnection>(url).await).await,
+    };
+    rows.expect("the statement is right")
+}
+
+async fn connect<C: Connection>(url: &str) -> C {
+    C::connect(url).await.expect("the database answers")
 }
 
 /// Returns how to open the database of this process, with the schema of this version.

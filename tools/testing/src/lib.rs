@@ -7,11 +7,22 @@
 
 #![expect(clippy::missing_panics_doc, reason = "a test helper that panics fails the test, which is its purpose")]
 
+use std::fmt::Write;
+
 mod client;
 mod database;
 
-pub use client::{Answer, Client, Server, Settings};
-pub use database::{Kind, empty_database, shared_database};
+pub use client::{Answer, Client, PASSWORD, SERVICE_TOKEN, Server, Settings};
+pub use database::{Kind, empty_database, execute, fetch, shared_database};
+
+/// Percent-encodes every byte of a text, for a query, a form or a path.
+#[must_use]
+pub fn encoded(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut encoded, byte| {
+        let _ = write!(encoded, "%{byte:02X}");
+        encoded
+    })
+}
 
 /// Makes three tests of each given async function: one on SQLite, one on PostgreSQL, one on MariaDB.
 ///

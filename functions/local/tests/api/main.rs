@@ -1,3 +1,16 @@
 //! The product over HTTP, one file per area: every route of every function, on all three databases.
 
+mod bad_input;
+mod budgets;
+mod categories;
+mod concurrency;
+mod conversations;
+mod insights;
+mod memos;
+mod objects;
+mod public;
+mod push_rules;
+mod system;
 mod tags;
+mod tenancy;
+mod users;

@@ -1,0 +1,111 @@
+//! Health, version, debugging, and a database that is not there (`contract/ai-asr-ocr-system.md`).
+
+use serde_json::json;
+use testing::{Kind, Server, Settings, empty_database, encoded, on_every_database};
+
+use crate::objects::memo;
+
+on_every_database!(
+    health_is_answered_to_everybody,
+    the_version_is_that_of_the_package,
+    debugging_answers_no_rows,
+    a_database_without_the_schema_is_said_to_be_out_of_date,
+    a_database_that_cannot_be_reached_is_a_coded_failure,
+);
+
+async fn health_is_answered_to_everybody(kind: Kind) {
+    let server = Server::start(kind).await;
+    assert_eq!(server.anonymous().get("/api/v1/health").await.data(), &json!({"status": "ok"}));
+    let stores = server.anonymous().get("/health/db").await;
+    assert_eq!((stores.status.as_u16(), stores.body), (200, json!({"drizzle": "ok", "lancedb": "ok"})));
+}
+
+async fn the_version_is_that_of_the_package(kind: Kind) {
+    let server = Server::start(kind).await;
+    let version = json!({"version": env!("CARGO_PKG_VERSION")});
+    assert_eq!(server.anonymous().get("/api/v1/system/open/version").await.data(), &version);
+    assert_eq!(server.user().await.get("/api/v1/system/version").await.data(), &version);
+}
+
+async fn debugging_answers_no_rows(kind: Kind) {
+    let server = Server::start(kind).await;
+    let ann = server.user().await;
+    memo(&ann, json!({"content": "secret"})).await;
+    let required = (2, "Table name is required");
+    let page = (2, "Page must be >= 1");
+    let size = (2, "PageSize must be between 1 and 1000");
+    for (path, expected) in [
+        ("schema", required),
+        ("schema?table=", required),
+        ("data", required),
+        ("data?page=0", required),
+        ("data?table=users&page=0&pageSize=0", page),
+        ("data?table=users&page=-1", page),
+        ("data?table=users&pageSize=0", size),
+        ("data?table=users&pageSize=1001", size),
+    ] {
+        let answer = server.service().get(&format!("/api/v1/debug/ba/{path}")).await;
+        assert_eq!(answer.refusal(), expected, "{path}");
+    }
+    for table in ["users", "memos", "tags", "nothing", "users'; --"] {
+        for route in ["schema", "data"] {
+            let answer = server
+                .service()
+                .get(&format!("/api/v1/debug/ba/{route}?table={}&pageSize=1000", encoded(table)))
+                .await;
+            for hidden in ["secret", &ann.email, &ann.uid, "$2b$"] {
+                assert!(!answer.body.to_string().contains(hidden), "{answer:?}");
+            }
+            if table == "nothing" {
+                assert_eq!(answer.refusal(), (3, "Table 'nothing' not found or error: not available"));
+            }
+        }
+    }
+}
+
+async fn a_database_without_the_schema_is_said_to_be_out_of_date(kind: Kind) {
+    let database_url = Some(empty_database(kind).await.url);
+    let server = Server::start_with(kind, Settings { database_url, ..Settings::default() }).await;
+    let token = server.app.tokens.issue(&"u1".into(), server.app.context.now()).unwrap();
+    let mut answers = vec![
+        server.anonymous().post("/api/v1/auth/login", json!({"email": "a", "password": "b"})).await,
+        server.anonymous().get("/api/v1/memos/public/u1").await,
+        server.service().post("/api/v1/memos/ba/create?uid=u1", json!({"content": "x"})).await,
+    ];
+    for path in ["/api/v1/memos", "/api/v1/explore/conversations", "/api/v1/nothing"] {
+        let request = server.anonymous().request(axum::http::Method::GET, path);
+        let request = request.header("authorization", format!("Bearer {token}"));
+        answers.push(server.send(request.body("".into()).unwrap()).await);
+    }
+    for answer in answers {
+        let expected = json!({"status": "error", "message": "Database schema is not up to date"});
+        assert_eq!((answer.status.as_u16(), answer.body), (503, expected));
+    }
+    // What needs no database works.
+    server.anonymous().get("/api/v1/health").await.data();
+    assert_eq!(server.anonymous().get("/api/v1/memos").await.status, 401);
+}
+
+async fn a_database_that_cannot_be_reached_is_a_coded_failure(kind: Kind) {
+    let url = match kind {
+        Kind::Sqlite => "sqlite:///nowhere/at/all.db",
+        Kind::Postgres => "postgres://nobody:topsecret@127.0.0.1:1/none",
+        Kind::MariaDb => "mysql://nobody:topsecret@127.0.0.1:1/none",
+    };
+    let variables = vec![("DATABASE_ACQUIRE_TIMEOUT_MS", "50".to_owned())];
+    let database_url = Some(url.to_owned());
+    let server = Server::start_with(kind, Settings { variables, database_url, ..Settings::default() }).await;
+    let token = server.app.tokens.issue(&"u1".into(), server.app.context.now()).unwrap();
+    let request = server.anonymous().request(axum::http::Method::GET, "/api/v1/memos");
+    let request = request.header("authorization", format!("Bearer {token}")).body("".into()).unwrap();
+    let answer = server.send(request).await;
+    let expected = json!({"success": false, "message": "Authentication failed"});
+    assert_eq!((answer.status.as_u16(), answer.body), (500, expected));
+    for answer in [
+        server.anonymous().post("/api/v1/auth/login", json!({"email": "a", "password": "b"})).await,
+        server.anonymous().get("/api/v1/memos/public/u1").await,
+        server.service().post("/api/v1/memos/ba/create?uid=u1", json!({"content": "x"})).await,
+    ] {
+        assert_eq!(answer.refusal(), (2000, "数据库错误"));
+    }
+}
