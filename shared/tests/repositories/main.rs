@@ -77,7 +77,8 @@ async fn overwrite(
     (key, id): (&'static str, &str),
     value: impl Into<Value>,
 ) {
-    let update = Query::update().table(table).value(column, value.into()).and_where(Expr::col(key).eq(id)).to_owned();
+    let update =
+        Query::update().table(table).value(column, value.into()).and_where(Expr::col(key).eq(id)).to_owned();
     assert_eq!(db.execute("test.overwrite", &update).await.unwrap(), 1);
 }
 
