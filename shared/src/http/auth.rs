@@ -56,7 +56,8 @@ fn token_of(headers: &HeaderMap) -> Option<String> {
     if let Some((_, token)) = cookie {
         return Some(token.trim_matches('"').to_owned());
     }
-    let authorization = headers.get(header::AUTHORIZATION)?.to_str().ok().unwrap_or_default();
+    let authorization = headers.get(header::AUTHORIZATION).filter(|value| !value.is_empty())?;
+    let authorization = authorization.to_str().unwrap_or_default();
     Some(authorization.strip_prefix("Bearer ").unwrap_or(authorization).to_owned())
 }
 

@@ -89,8 +89,8 @@ fn zoned(ctx: &Context, time: Millis) -> Zoned {
 }
 
 fn timestamp(time: Millis) -> Timestamp {
-    let (min, max) = (Timestamp::MIN.as_millisecond(), Timestamp::MAX.as_millisecond());
-    Timestamp::from_millisecond(time.clamp(min, max)).unwrap_or_default()
+    let nearest = if time < 0 { Timestamp::MIN } else { Timestamp::MAX };
+    Timestamp::from_millisecond(time).unwrap_or(nearest)
 }
 
 fn utc_date(time: Millis) -> String {
