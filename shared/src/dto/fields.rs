@@ -22,6 +22,18 @@ pub enum Patch<T> {
     Set(T),
 }
 
+impl<T> Patch<T> {
+    /// Returns what a value becomes.
+    #[must_use]
+    pub fn apply(self, before: Option<T>) -> Option<T> {
+        match self {
+            Self::Keep => before,
+            Self::Clear => None,
+            Self::Set(value) => Some(value),
+        }
+    }
+}
+
 /// The members of a request body, always an object (`contract/http-conventions.md` section 3).
 ///
 /// Every accessor treats `null` like an absent member unless it says otherwise, and answers code 2

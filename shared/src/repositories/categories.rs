@@ -3,11 +3,12 @@
 use sea_query::{Expr, ExprTrait, Query, SelectStatement};
 use sqlx::FromRow;
 
-use super::{MAX_IN_LIST, is_one_of, name_key, patched};
+pub use super::LabelChanges as Changes;
+use super::{MAX_IN_LIST, is_one_of, name_key};
 use crate::{
     clock::Millis,
     db::{Executor, Result},
-    dto::{Patch, categories::Category},
+    dto::categories::Category,
     ids::{CategoryId, Uid},
 };
 
@@ -97,17 +98,6 @@ pub async fn exists_for_update(db: &Executor, uid: &Uid, id: &CategoryId) -> Res
     Ok(found.is_some())
 }
 
-/// What [`update`] changes.
-pub struct Changes<'a> {
-    /// The new name; `None` keeps it.
-    pub name: Option<&'a str>,
-    /// Whether the key follows the new name. It does not when only the letter case changes, so that a
-    /// migrated category without a key of its own keeps what it has.
-    pub new_key: bool,
-    /// The new colour.
-    pub color: &'a Patch<String>,
-}
-
 /// Changes a category, and returns whether the user has it.
 ///
 /// # Errors
@@ -122,9 +112,7 @@ pub async fn update(
     let update = Query::update()
         .table("categories")
         .value("updated_at", now)
-        .values(changes.name.map(|name| ("name", name.into())))
-        .values(changes.name.filter(|_| changes.new_key).map(|name| ("name_key", name_key(name).into())))
-        .values(patched(changes.color).map(|color| ("color", color)))
+        .values(changes.assignments())
         .and_where(Expr::col("uid").eq(uid))
         .and_where(Expr::col("category_id").eq(id))
         .to_owned();

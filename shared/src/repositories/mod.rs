@@ -98,6 +98,33 @@ fn patched<T: Clone + Into<Value> + sea_query::Nullable>(patch: &Patch<T>) -> Op
     }
 }
 
+/// What an update changes of a category or tag.
+pub struct LabelChanges<'a> {
+    /// The new name; `None` keeps it.
+    pub name: Option<&'a str>,
+    /// Whether the key follows the new name. It does not when only the letter case changes, so that a
+    /// migrated row without a key of its own keeps what it has.
+    pub new_key: bool,
+    /// The new colour.
+    pub color: &'a Patch<String>,
+}
+
+impl<'a> LabelChanges<'a> {
+    /// Returns what a body changes of a row that was called `before`.
+    #[must_use]
+    pub fn of(before: &str, name: Option<&'a str>, color: &'a Patch<String>) -> Self {
+        Self { name, new_key: name.is_some_and(|name| name_key(name) != name_key(before)), color }
+    }
+
+    /// Returns the columns that an `UPDATE` sets.
+    fn assignments(&self) -> Vec<(&'static str, Expr)> {
+        let name = self.name.map(|name| ("name", name.into()));
+        let key = self.name.filter(|_| self.new_key).map(|name| ("name_key", name_key(name).into()));
+        let color = patched(self.color).map(|color| ("color", color));
+        [name, key, color].into_iter().flatten().collect()
+    }
+}
+
 /// Returns the key under which the name of a category or tag is unique: trimmed and in lower case
 /// (`contract/data-model.md`, categories).
 #[must_use]

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 
 use sea_query::{Expr, ExprTrait, Order, Query, SelectStatement};
 
-use super::{MAX_IN_LIST, insert_many, is_one_of, name_key, patched};
+pub use super::LabelChanges as Changes;
+use super::{MAX_IN_LIST, insert_many, is_one_of, name_key};
 use crate::{
     clock::Millis,
     db::{Executor, Result},
-    dto::{Patch, tags::Tag},
+    dto::tags::Tag,
     ids::{TagId, Uid},
 };
 
@@ -122,17 +123,6 @@ pub async fn find_by_names_for_update(db: &Executor, uid: &Uid, names: &[&str]) 
     Ok(found)
 }
 
-/// What [`update`] changes.
-pub struct Changes<'a> {
-    /// The new name; `None` keeps it.
-    pub name: Option<&'a str>,
-    /// Whether the key follows the new name. It does not when only the letter case changes, so that a
-    /// migrated tag without a key of its own keeps what it has.
-    pub new_key: bool,
-    /// The new colour.
-    pub color: &'a Patch<String>,
-}
-
 /// Changes a tag, and returns whether the user has it.
 ///
 /// # Errors
@@ -141,9 +131,7 @@ pub async fn update(db: &Executor, uid: &Uid, id: &TagId, changes: &Changes<'_>,
     let update = Query::update()
         .table("tags")
         .value("updated_at", now)
-        .values(changes.name.map(|name| ("name", name.into())))
-        .values(changes.name.filter(|_| changes.new_key).map(|name| ("name_key", name_key(name).into())))
-        .values(patched(changes.color).map(|color| ("color", color)))
+        .values(changes.assignments())
         .and_where(Expr::col("uid").eq(uid))
         .and_where(Expr::col("tag_id").eq(id))
         .to_owned();

@@ -10,13 +10,10 @@ use icu_collator::{
 use crate::{
     Context, Error, Result,
     clock::Millis,
-    dto::{
-        Patch,
-        categories::{Category, CategoryUpdate, NewCategory},
-    },
+    dto::categories::{Category, CategoryUpdate, NewCategory},
     error::Code,
     ids::{CategoryId, Uid},
-    repositories::{self, categories::Changes, name_key},
+    repositories::{self, categories::Changes},
 };
 
 /// Returns the categories of a user by name, ignoring case and accents.
@@ -95,22 +92,14 @@ pub async fn find_or_create(ctx: &Context, uid: &Uid, name: &str) -> Result<Cate
 pub async fn update(ctx: &Context, uid: &Uid, id: &CategoryId, update: CategoryUpdate) -> Result<Category> {
     let before = get(ctx, uid, id).await?;
     let now = ctx.now();
-    let changes = Changes {
-        name: update.name.as_deref(),
-        new_key: update.name.as_deref().is_some_and(|name| name_key(name) != name_key(&before.name)),
-        color: &update.color,
-    };
+    let changes = Changes::of(&before.name, update.name.as_deref(), &update.color);
     match repositories::categories::update(&ctx.db, uid, id, &changes, now).await {
         Ok(true) => {}
         Ok(false) => return Err(Code::NotFound.into()),
         Err(error) if error.is_unique_violation() => return Err(Code::CategoryAlreadyExists.into()),
         Err(error) => return Err(error.into()),
     }
-    let color = match update.color {
-        Patch::Keep => before.color,
-        Patch::Clear => None,
-        Patch::Set(color) => Some(color),
-    };
+    let color = update.color.apply(before.color);
     Ok(Category { name: update.name.unwrap_or(before.name), color, updated_at: now, ..before })
 }
 

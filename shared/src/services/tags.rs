@@ -9,7 +9,6 @@ use crate::{
     clock::Millis,
     db::Executor,
     dto::{
-        Patch,
         memos::TagChoice,
         tags::{NewTag, Tag, TagUpdate},
     },
@@ -65,22 +64,14 @@ pub async fn create(ctx: &Context, uid: &Uid, new: NewTag) -> Result<Tag> {
 pub async fn update(ctx: &Context, uid: &Uid, id: &TagId, update: TagUpdate) -> Result<Tag> {
     let before = get(ctx, uid, id).await?;
     let now = ctx.now();
-    let changes = Changes {
-        name: update.name.as_deref(),
-        new_key: update.name.as_deref().is_some_and(|name| name_key(name) != name_key(&before.name)),
-        color: &update.color,
-    };
+    let changes = Changes::of(&before.name, update.name.as_deref(), &update.color);
     match repositories::tags::update(&ctx.db, uid, id, &changes, now).await {
         Ok(true) => {}
         Ok(false) => return Err(Code::NotFound.into()),
         Err(error) if error.is_unique_violation() => return Err(Error::params("Tag name already exists")),
         Err(error) => return Err(error.into()),
     }
-    let color = match update.color {
-        Patch::Keep => before.color,
-        Patch::Clear => None,
-        Patch::Set(color) => Some(color),
-    };
+    let color = update.color.apply(before.color);
     Ok(Tag { name: update.name.unwrap_or(before.name), color, updated_at: now, ..before })
 }
 

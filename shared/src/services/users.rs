@@ -108,17 +108,9 @@ pub async fn update(ctx: &Context, uid: &Uid, mut update: UserUpdate) -> Result<
     if !repositories::users::update(&ctx.db, uid, &update.nickname, &update.avatar, ctx.now()).await? {
         return Err(Code::UserNotFound.into());
     }
-    let nickname = patched(update.nickname, account.nickname.clone());
-    let avatar = patched(update.avatar, account.avatar.clone());
+    let nickname = update.nickname.apply(account.nickname.clone());
+    let avatar = update.avatar.apply(account.avatar.clone());
     Ok(present(ctx, Account { nickname, avatar, ..account }))
-}
-
-fn patched(patch: Patch<String>, before: Option<String>) -> Option<String> {
-    match patch {
-        Patch::Keep => before,
-        Patch::Clear => None,
-        Patch::Set(value) => Some(value),
-    }
 }
 
 /// Reports whether a text may become the avatar of a user: a URL, or a storage key of their own. Other
