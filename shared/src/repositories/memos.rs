@@ -310,6 +310,7 @@ pub async fn find_page(
     let ids = matching
         .select(db, uid, filter)
         .expr_as(Expr::col(matching.column("memo_id")), "memo_id")
+        .expr_as(Expr::col(matching.column("uid")), "uid")
         .order_by(matching.sort_column(sort.by), order.clone())
         .order_by(matching.column("memo_id"), order.clone())
         .limit(page.limit)
@@ -319,8 +320,19 @@ pub async fn find_page(
         SortBy::CreatedAt => "created_at",
         SortBy::UpdatedAt => "updated_at",
     };
-    let select = select(uid)
-        .join_subquery(JoinType::InnerJoin, ids, "page", Expr::col(("page", "memo_id")).equals(("m", "memo_id")))
+    // The rows are reached from the page, by their keys: a constant uid here would tempt SQLite to walk
+    // along all memos of the user instead.
+    let select = Query::select()
+        .columns(COLUMNS)
+        .from_subquery(ids, "page")
+        .join_as(
+            JoinType::InnerJoin,
+            "memos",
+            "m",
+            Expr::col(("m", "memo_id"))
+                .equals(("page", "memo_id"))
+                .and(Expr::col(("m", "uid")).equals(("page", "uid"))),
+        )
         .order_by(("m", column), order.clone())
         .order_by(("m", "memo_id"), order)
         .to_owned();

@@ -221,6 +221,7 @@ async fn abandon_after<F: Future>(polls: usize, work: F) -> Option<F::Output> {
 async fn a_transaction_abandoned_at_any_point_is_all_or_nothing(kind: Kind) {
     let db = open_single(kind).await;
     let mut abandoned = 0;
+    names(&db, &Uid::new(&SystemRandom)).await;
     // How often a transaction must be polled differs from time to time.
     for polls in (1..40).cycle().take(400) {
         let ann = &Uid::new(&SystemRandom);
