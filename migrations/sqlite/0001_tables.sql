@@ -196,3 +196,24 @@ CREATE TABLE IF NOT EXISTS "push_deliveries" (
 CREATE INDEX IF NOT EXISTS "idx_push_deliveries_slot_state" ON "push_deliveries" ("slot", "state");
 
 CREATE INDEX IF NOT EXISTS "idx_push_deliveries_created_at" ON "push_deliveries" ("created_at");
+
+-- SQLite gathers no statistics by itself, and takes 10 rows for what a user has in a table. These say that
+-- it is a lot, so that rows are looked up by their own ids.
+ANALYZE sqlite_schema;
+
+INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
+    ('memos', 'idx_memos_uid_created_at', '1000000 10000 2 1'),
+    ('memos', 'idx_memos_uid_updated_at', '1000000 10000 2 1'),
+    ('memos', 'idx_memos_uid_category_created', '1000000 10000 1000 2 1'),
+    ('memos', 'idx_memos_uid_public_created', '1000000 10000 5000 2 1'),
+    ('memo_tags', 'idx_memo_tags_uid_tag_created', '2000000 20000 200 2 1'),
+    ('memo_tags', 'sqlite_autoindex_memo_tags_1', '2000000 2 1'),
+    ('memo_relations', 'uq_memo_relations_uid_source_target', '1000000 10000 2 1'),
+    ('memo_relations', 'idx_memo_relations_uid_target', '1000000 10000 2'),
+    ('attachments', 'idx_attachments_uid_created_at', '1000000 10000 2 1'),
+    ('categories', 'uq_categories_uid_name_key', '100000 1000 1'),
+    ('tags', 'uq_tags_uid_name_key', '100000 1000 1'),
+    ('ai_conversations', 'idx_ai_conversations_uid_updated_at', '100000 1000 1'),
+    ('ai_messages', 'idx_ai_messages_conversation_created', '1000000 20 1');
+
+ANALYZE sqlite_schema;

@@ -49,4 +49,14 @@ impl Dialect {
             Self::MySql => Expr::cust(format!("`{column}` DIV {divisor}")),
         }
     }
+
+    /// Reports whether the rows of a column that is NULL must be sorted by that column too, to come in the
+    /// order of an index.
+    ///
+    /// PostgreSQL does not take `IS NULL` for one value, and sorts what the index has in order. The others
+    /// do, and MySQL sorts when the column is named.
+    #[must_use]
+    pub fn sorts_by_null(self) -> bool {
+        self == Self::Postgres
+    }
 }

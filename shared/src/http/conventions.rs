@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::App;
+use super::{App, envelope::json};
 use crate::config::CorsPolicy;
 
 /// Answers preflight requests, and tells browsers who may read the other answers.
@@ -48,6 +48,19 @@ fn allow(policy: &CorsPolicy, origin: Option<HeaderValue>, headers: &mut HeaderM
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     if *credentials {
         headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+    }
+}
+
+/// Serves a request to the end, also when the client hangs up: a statement that is abandoned half-way
+/// can leave its connection unusable.
+pub(super) async fn to_the_end(request: Request, next: Next) -> Response {
+    match tokio::spawn(next.run(request)).await {
+        Ok(response) => response,
+        Err(error) => {
+            tracing::error!(error = %error, "request.panicked");
+            let body = serde_json::json!({"status": "error", "message": "Internal server error"});
+            json(500, &body)
+        }
     }
 }
 

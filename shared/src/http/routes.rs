@@ -111,6 +111,7 @@ impl Routes {
             .method_not_allowed_fallback(unknown_route)
             .layer(from_fn_with_state(app.clone(), conventions::cors))
             .layer(from_fn(conventions::headers_and_log))
+            .layer(from_fn(conventions::to_the_end))
             .with_state(app.clone())
     }
 }

@@ -41,11 +41,12 @@ impl TryFrom<MessageRow> for Message {
 /// The condition that the conversation of a message belongs to a user.
 fn is_owned(uid: &Uid) -> Expr {
     let owned = Query::select()
-        .column("conversation_id")
-        .from("ai_conversations")
-        .and_where(Expr::col("uid").eq(uid))
+        .column(("c", "conversation_id"))
+        .from_as("ai_conversations", "c")
+        .and_where(Expr::col(("c", "conversation_id")).equals(("ai_messages", "conversation_id")))
+        .and_where(Expr::col(("c", "uid")).eq(uid))
         .to_owned();
-    Expr::col("conversation_id").in_subquery(owned)
+    Expr::exists(owned)
 }
 
 fn select(uid: &Uid) -> SelectStatement {

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use sea_query::{Alias, Expr, ExprTrait, Func, JoinType, Order, Query, SelectStatement};
+use sea_query::{
+    Alias, CommonTableExpression, Condition, Expr, ExprTrait, Func, JoinType, Order, Query, SelectStatement,
+};
 use sqlx::FromRow;
 
 use super::{MAX_IN_LIST, decode, encode, is_one_of, name_key, patched};
@@ -307,8 +309,12 @@ pub async fn find_page(
 ) -> Result<Vec<MemoRecord>> {
     let order = if sort.ascending { Order::Asc } else { Order::Desc };
     let matching = Matching::new(filter, sort.by);
-    let ids = matching
-        .select(db, uid, filter)
+    let mut ids = matching.select(db, uid, filter);
+    let within_none = filter.category == CategoryFilter::Uncategorized && !matching.by_tag;
+    if within_none && sort.by == SortBy::CreatedAt && db.dialect().sorts_by_null() {
+        ids.order_by(("m", "category_id"), order.clone());
+    }
+    let ids = ids
         .expr_as(Expr::col(matching.column("memo_id")), "memo_id")
         .expr_as(Expr::col(matching.column("uid")), "uid")
         .order_by(matching.sort_column(sort.by), order.clone())
@@ -320,19 +326,16 @@ pub async fn find_page(
         SortBy::CreatedAt => "created_at",
         SortBy::UpdatedAt => "updated_at",
     };
-    // The rows are reached from the page, by their keys: a constant uid here would tempt SQLite to walk
-    // along all memos of the user instead.
+    // The page is cut once, and its rows are reached from it by their keys. The owner comes from the page:
+    // given as a value, it would invite a database to begin with all memos of the user.
+    let page = CommonTableExpression::new().table_name("page").query(ids).materialized(true).to_owned();
     let select = Query::select()
+        .with_cte(page)
         .columns(COLUMNS)
-        .from_subquery(ids, "page")
-        .join_as(
-            JoinType::InnerJoin,
-            "memos",
-            "m",
-            Expr::col(("m", "memo_id"))
-                .equals(("page", "memo_id"))
-                .and(Expr::col(("m", "uid")).equals(("page", "uid"))),
-        )
+        .from("page")
+        .join_as(JoinType::CrossJoin, "memos", "m", Condition::all())
+        .and_where(Expr::col(("m", "memo_id")).equals(("page", "memo_id")))
+        .and_where(Expr::col(("m", "uid")).equals(("page", "uid")))
         .order_by(("m", column), order.clone())
         .order_by(("m", "memo_id"), order)
         .to_owned();
@@ -383,15 +386,17 @@ impl Matching {
         let mut select = Query::select();
         if self.by_tag {
             select.from_as("memo_tags", "t").and_where(Expr::col(("t", "uid")).eq(uid));
-            carry_all(&mut select, uid, &filter.tags);
+            carry_all(&mut select, uid, &filter.tags, if self.reads_memos { "m" } else { "t" });
             if self.reads_memos {
+                // The owner of both is that of the tag. Said twice, it would invite PostgreSQL to begin
+                // with all memos of the user.
                 let same = Expr::col(("m", "memo_id")).equals(("t", "memo_id"));
                 select.join_as(JoinType::InnerJoin, "memos", "m", same);
             }
         } else {
             select.from_as("memos", "m");
         }
-        if self.reads_memos {
+        if !self.by_tag {
             select.and_where(Expr::col(("m", "uid")).eq(uid));
         }
         match &filter.category {
@@ -419,9 +424,9 @@ impl Matching {
     }
 }
 
-/// Restricts `memo_tags` (`t`) to the rarest of the named tags, and to memos that carry the others
-/// too. Names are resolved in the statement itself; an unknown one matches nothing.
-fn carry_all(select: &mut SelectStatement, uid: &Uid, names: &[String]) {
+/// Restricts `memo_tags` (`t`) to the rarest of the named tags, and the memos of the table `memo` to
+/// those that carry the others too. Names are resolved in the statement itself; an unknown one matches nothing.
+fn carry_all(select: &mut SelectStatement, uid: &Uid, names: &[String], memo: &'static str) {
     let mut keys: Vec<String> = names.iter().map(|name| name_key(name)).collect();
     keys.sort_unstable();
     keys.dedup();
@@ -442,7 +447,7 @@ fn carry_all(select: &mut SelectStatement, uid: &Uid, names: &[String]) {
         let carried = Query::select()
             .expr(Func::count(Expr::col(("o", "tag_id"))))
             .from_as("memo_tags", "o")
-            .and_where(Expr::col(("o", "memo_id")).equals(("t", "memo_id")))
+            .and_where(Expr::col(("o", "memo_id")).equals((memo, "memo_id")))
             .and_where(Expr::col(("o", "tag_id")).in_subquery(candidates))
             .to_owned();
         let wanted = i64::try_from(keys.len()).unwrap_or(i64::MAX);
@@ -523,13 +528,18 @@ pub async fn update_time_by_tag(db: &Executor, uid: &Uid, tag: &TagId, now: Mill
         .and_where(Expr::col("uid").eq(uid))
         .and_where(Expr::col("tag_id").eq(tag))
         .to_owned();
-    let update = Query::update()
-        .table("memos")
-        .value("updated_at", now)
-        .and_where(Expr::col("uid").eq(uid))
-        .and_where(Expr::col("memo_id").in_subquery(carriers))
-        .to_owned();
-    db.execute("memos.update_time_by_tag", &update).await.map(|_| ())
+    let carriers: Vec<(MemoId,)> = db.fetch_all("memos.update_time_by_tag", &carriers).await?;
+    let carriers: Vec<MemoId> = carriers.into_iter().map(|(id,)| id).collect();
+    for ids in carriers.chunks(MAX_IN_LIST) {
+        let update = Query::update()
+            .table("memos")
+            .value("updated_at", now)
+            .and_where(Expr::col("uid").eq(uid))
+            .and_where(is_one_of("memo_id", ids))
+            .to_owned();
+        db.execute("memos.update_time_by_tag", &update).await?;
+    }
+    Ok(())
 }
 
 /// Makes all memos of a category uncategorised, without touching the time of their last change.
@@ -584,11 +594,12 @@ pub async fn count_by_day(db: &Executor, uid: &Uid, from: Millis, to: Millis) ->
 /// # Errors
 /// The database fails.
 pub async fn find_time_range(db: &Executor, uid: &Uid) -> Result<Option<(Millis, Millis)>> {
+    let of_user = |time: Expr| {
+        Expr::from(Query::select().expr(time).from("memos").and_where(Expr::col("uid").eq(uid)).to_owned())
+    };
     let select = Query::select()
-        .expr(Expr::col("created_at").min())
-        .expr(Expr::col("created_at").max())
-        .from("memos")
-        .and_where(Expr::col("uid").eq(uid))
+        .expr(of_user(Expr::col("created_at").min()))
+        .expr(of_user(Expr::col("created_at").max()))
         .to_owned();
     let (first, last): (Option<Millis>, Option<Millis>) = db.fetch_one("memos.find_time_range", &select).await?;
     Ok(first.zip(last))

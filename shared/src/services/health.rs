@@ -12,15 +12,19 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Reports whether the database answers and has the schema of this version. Why not is only logged.
 pub async fn database(ctx: &Context) -> bool {
-    let select = Query::select().expr(Expr::val(1)).to_owned();
-    let check = ctx.db.fetch_one::<(i32,)>("health.database", &select);
+    let db = ctx.db.clone();
+    // A task of its own: the statement is not abandoned when the time is up.
+    let check = tokio::spawn(async move {
+        let select = Query::select().expr(Expr::val(1)).to_owned();
+        db.fetch_one::<(i32,)>("health.database", &select).await
+    });
     match tokio::time::timeout(TIMEOUT, check).await {
-        Ok(Ok(_)) => true,
-        Ok(Err(error)) => {
+        Ok(Ok(Ok(_))) => true,
+        Ok(Ok(Err(error))) => {
             tracing::warn!(error = %error, "health.database_failed");
             false
         }
-        Err(_) => {
+        Ok(Err(_)) | Err(_) => {
             tracing::warn!(timeout_ms = 3000, "health.database_timed_out");
             false
         }

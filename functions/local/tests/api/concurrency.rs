@@ -19,6 +19,7 @@ on_every_database!(
     a_memo_is_deleted_once,
     a_tag_is_deleted_while_memos_take_it,
     a_category_is_deleted_while_memos_take_it,
+    a_request_is_served_to_the_end_when_its_client_hangs_up,
 );
 
 const MANY: usize = 64;
@@ -201,4 +202,21 @@ async fn a_category_is_deleted_while_memos_take_it(kind: Kind) {
         let memo = read_memo(&ann, &text(&answer.data()["memo"], "memoId")).await;
         assert_eq!(memo.get("categoryId"), None, "{memo}");
     }
+}
+
+async fn a_request_is_served_to_the_end_when_its_client_hangs_up(kind: Kind) {
+    let ann = Server::start(kind).await.user().await;
+    let mut request = Box::pin(ann.post("/api/v1/memos", json!({"content": "x", "tags": ["t"]})));
+    tokio::select! {
+        biased;
+        _ = &mut request => panic!("it was answered at once"),
+        () = tokio::task::yield_now() => {}
+    }
+    drop(request);
+    let stored = async {
+        while ann.get("/api/v1/memos").await.data()["pagination"]["total"] == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_mins(1), stored).await.expect("the memo is stored");
 }

@@ -130,7 +130,8 @@ impl Explainer {
         query.run(&self.db, statement).await?;
         let last = "SELECT CONVERT(argument USING utf8mb4) FROM mysql.general_log \
              WHERE command_type = 'Execute' AND thread_id = CONNECTION_ID() \
-             AND argument LIKE 'SELECT %FROM `memo%' AND argument NOT LIKE '%general_log%' \
+             AND argument LIKE '%FROM `memo%' AND argument NOT LIKE '%general_log%' \
+             AND argument NOT LIKE 'EXPLAIN%' \
              ORDER BY event_time DESC LIMIT 1";
         let sql = text(&self.db, last).await?;
         let plan = text(&self.db, &format!("EXPLAIN FORMAT=JSON {sql}")).await?;
