@@ -40,7 +40,8 @@ test: setup ## Run every test, on SQLite, PostgreSQL and MariaDB
 	cargo build --workspace --all-targets
 	scripts/with-servers.sh cargo test --workspace
 	$(MAKE) validate
-	scripts/watch-smoke.sh
+	scripts/start-smoke.sh cargo run --bin local
+	scripts/start-smoke.sh scripts/watch.sh
 
 .PHONY: check
 check: ## Check format and lints of the code and of the scripts
