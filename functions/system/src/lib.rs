@@ -64,9 +64,12 @@ async fn health_of_stores(State(app): State<App>) -> Response {
     let mut last = LAST.lock().await;
     let stores = match *last {
         Some((at, stores)) if at.elapsed() < REMEMBERED => stores,
-        _ => look_at_stores(&app).await,
+        _ => {
+            let stores = look_at_stores(&app).await;
+            last.insert((Instant::now(), stores)).1
+        }
     };
-    *last = Some((Instant::now(), stores));
+    drop(last);
     let status = match stores {
         Stores { drizzle: "ok", lancedb: "ok" } => StatusCode::OK,
         _ => StatusCode::SERVICE_UNAVAILABLE,
