@@ -52,7 +52,7 @@ check: ## Check format and lints of the code and of the scripts
 
 .PHONY: bench
 bench: ## Measure the budgets; prints a table and JSON
-	scripts/setup.sh servers
+	scripts/setup.sh
 	cargo build --release --workspace --bins
 	scripts/with-servers.sh cargo run --release --quiet --bin bench
 

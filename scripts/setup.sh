@@ -3,7 +3,8 @@
 #
 #   setup.sh           everything below
 #   setup.sh servers   PostgreSQL and MariaDB, the programs, and curl
-#   setup.sh python    the pinned Python tools of requirements.txt, in a virtual environment
+#   setup.sh python    the pinned Python tools of requirements.txt (an S3 server among them), in a virtual
+#                      environment
 #   setup.sh path      prints the programs' directory of that environment; installs nothing
 #
 # System packages are installed only by root and only with apt-get; anyone else is told what is missing.

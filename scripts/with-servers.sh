@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
-# Runs a command beside a private PostgreSQL and a private MariaDB:
+# Runs a command beside a private PostgreSQL, a private MariaDB and a private S3 server (SeaweedFS, which
+# checks signatures):
 #
 #   with-servers.sh COMMAND [ARGUMENT...]
 #
-# The command finds them at TEST_POSTGRES_URL and TEST_MYSQL_URL: an empty database `aimo_test` each, on
-# 127.0.0.1, and a user who may create more. Both servers and their directory are gone when it ends,
-# however it ends, and its exit status is passed on. The servers trade durability for speed.
-# It refuses to install anything (setup.sh does) and never touches a server that it has not started.
+# The command finds them on 127.0.0.1. At TEST_POSTGRES_URL and TEST_MYSQL_URL: an empty database `aimo_test`
+# each, and a user who may create more. At TEST_S3_ENDPOINT: an empty bucket TEST_S3_BUCKET in us-east-1, for
+# TEST_S3_ACCESS_KEY_ID and TEST_S3_SECRET_ACCESS_KEY, who may create more.
+# The servers and their directory are gone when it ends, however it ends, and its exit status is passed on.
+# The servers trade durability for speed. It refuses to install anything (setup.sh does) and never touches a
+# server that it has not started.
 set -euo pipefail
 scripts=$(cd "$(dirname "$0")" && pwd)
 source "$scripts/find-servers.sh"
@@ -24,8 +27,12 @@ postgres=$(postgres_bin)
 if [[ -z $postgres || -n $(missing_mariadb) ]]; then
   fail "PostgreSQL or MariaDB is not installed: run scripts/setup.sh servers"
 fi
+weed=$("$scripts/setup.sh" path)/weed
+if [[ ! -x $weed ]]; then
+  fail "SeaweedFS is not installed: run scripts/setup.sh python"
+fi
 
-# Both servers refuse to run as root, so root hands them to a user that a package made.
+# Both databases refuse to run as root, so root hands them to a user that a package made.
 unprivileged=()
 owner=$(id -un)
 if [[ $(id -u) -eq 0 ]]; then
@@ -45,12 +52,16 @@ stop() {
   # data is about to go needs no shutdown.
   kill -TERM ${command_pid:-} ${preparing:-} 2>/dev/null || true
   kill -QUIT ${postgres_pid:-} 2>/dev/null || true
-  kill -KILL ${mariadb_pid:-} 2>/dev/null || true
-  for child in ${preparing:-} ${postgres_pid:-} ${mariadb_pid:-}; do
+  kill -KILL ${mariadb_pid:-} ${seaweed_pid:-} 2>/dev/null || true
+  for child in ${preparing:-} ${postgres_pid:-} ${mariadb_pid:-} ${seaweed_pid:-}; do
     wait "$child" 2>/dev/null || true
   done
+  # SeaweedFS puts a socket beside each of its ports, where nobody can tell it not to.
+  for port in $(cat "$dir/seaweed.ports" 2>/dev/null); do
+    rm -f /tmp/seaweedfs-*-"$port".sock
+  done
   if [[ -n $keep_logs ]]; then
-    rm -rf "$dir/postgres" "$dir/mariadb"
+    rm -rf "$dir/postgres" "$dir/mariadb" "$dir/seaweed"
   else
     # A second attempt for files that an interrupted preparation was still writing.
     rm -rf "$dir" 2>/dev/null || { sleep 1 && rm -rf "$dir"; }
@@ -99,6 +110,20 @@ run_mariadb() {
     --innodb-flush-log-at-trx-commit=0 --innodb-doublewrite=0 --init-file="$dir/mariadb.sql"
 }
 
+# Its user need not change, and its program may lie where only the present user can enter.
+run_seaweed() {
+  local ports
+  mapfile -t ports < <("$scripts/free-port.sh" 7)
+  echo "$1" "${ports[@]}" >>"$dir/seaweed.ports"
+  cd "$dir"
+  exec setsid setpriv --pdeathsig KILL "$weed" -logtostderr server -dir="$dir/seaweed" \
+    -ip=127.0.0.1 -ip.bind=127.0.0.1 -master.port="${ports[0]}" -master.port.grpc="${ports[1]}" \
+    -volume.port="${ports[2]}" -volume.port.grpc="${ports[3]}" \
+    -filer -filer.port="${ports[4]}" -filer.port.grpc="${ports[5]}" \
+    -s3 -s3.port="$1" -s3.port.grpc="${ports[6]}" -s3.port.iceberg=0 -s3.port.lance=0 -s3.iam=false \
+    -s3.config="$dir/seaweed.json" -master.telemetry=false -master.volumeSizeLimitMB=64 -volume.max=1000
+}
+
 # launch NAME READY: starts a server on a free port, on another one when that was taken meanwhile, and
 # returns when its log says READY. Leaves `port` and `<NAME>_pid`.
 launch() {
@@ -123,6 +148,12 @@ CREATE DATABASE aimo_test;
 CREATE USER 'aimo'@'%' IDENTIFIED BY 'aimo';
 GRANT ALL PRIVILEGES ON *.* TO 'aimo'@'%' WITH GRANT OPTION;
 SQL
+export TEST_S3_ACCESS_KEY_ID=test TEST_S3_SECRET_ACCESS_KEY=test-secret TEST_S3_BUCKET=aimo-test
+cat >"$dir/seaweed.json" <<JSON
+{"identities": [{"name": "tests", "actions": ["Admin"], "credentials":
+  [{"accessKey": "$TEST_S3_ACCESS_KEY_ID", "secretKey": "$TEST_S3_SECRET_ACCESS_KEY"}]}]}
+JSON
+mkdir "$dir/seaweed"
 if [[ ${#unprivileged[@]} -gt 0 ]]; then
   chown -R "$owner" "$dir"
   if ! setpriv "${unprivileged[@]}" test -w "$dir"; then
@@ -130,11 +161,20 @@ if [[ ${#unprivileged[@]} -gt 0 ]]; then
   fi
 fi
 
-# Making the two empty installations is the slow part, so that is done side by side.
+# Making the two empty installations is the slow part, so that is done side by side, and beside the start of
+# the S3 server, which is as slow.
 prepare_postgres >"$dir/postgres-prepare.log" 2>&1 &
 preparing=$!
 prepare_mariadb >"$dir/mariadb-prepare.log" 2>&1 &
 preparing="$preparing $!"
+
+launch seaweed 'Start Seaweed S3 API Server'
+export TEST_S3_ENDPOINT="http://127.0.0.1:$port"
+# It says so a little before it takes requests.
+curl --silent --show-error --fail --retry 30 --retry-delay 1 --retry-all-errors --output "$dir/bucket.log" \
+  --aws-sigv4 aws:amz:us-east-1:s3 --user "$TEST_S3_ACCESS_KEY_ID:$TEST_S3_SECRET_ACCESS_KEY" \
+  --request PUT "$TEST_S3_ENDPOINT/$TEST_S3_BUCKET" || fail_with_logs "creating the bucket" seaweed.log
+
 wait "${preparing% *}" || fail_with_logs "initdb" postgres-prepare.log
 wait "${preparing#* }" || fail_with_logs "mariadb-install-db" mariadb-prepare.log
 preparing=
