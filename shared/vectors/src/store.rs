@@ -1,0 +1,155 @@
+//! A store: a directory or S3 prefix with tables below it.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use lancedb::{Connection, ObjectStoreRegistry, Session, Table};
+use tokio::sync::OnceCell;
+
+use crate::{Error, Result, Snapshot, location::Location};
+
+/// What the caches of indexes and of file metadata may hold, each. LanceDB's own limits are gigabytes.
+const CACHE_BYTES: usize = 32 << 20;
+
+/// Where a store is. Credentials come from the environment or the role.
+#[derive(Debug, Clone, Default)]
+pub struct StoreOptions {
+    /// A directory, or `s3://bucket/prefix`.
+    pub uri: String,
+    /// The URL of an S3 server other than Amazon's.
+    pub endpoint: Option<String>,
+    /// The region of the bucket.
+    pub region: Option<String>,
+}
+
+/// A LanceDB store. Clones share one connection.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    uri: String,
+    location: Location,
+    /// Made when it is needed: connecting to a directory creates it.
+    connection: OnceCell<Connection>,
+}
+
+impl Store {
+    /// Opens a store that must be there.
+    ///
+    /// # Errors
+    /// The directory does not exist, or the bucket cannot be listed.
+    pub async fn open(options: &StoreOptions) -> Result<Self> {
+        let store = Self::open_or_create(options).await?;
+        match store.inner.location.directory() {
+            Some(directory) if !directory.is_dir() => Err(Error::NoStore { uri: store.uri().to_owned() }),
+            _ => Ok(store),
+        }
+    }
+
+    /// Opens a store that may be empty yet: its directory is created by the first write, and until then
+    /// it has no tables.
+    ///
+    /// # Errors
+    /// The place is not understood, or the bucket cannot be listed.
+    pub async fn open_or_create(options: &StoreOptions) -> Result<Self> {
+        let location = Location::parse(&options.uri, options.endpoint.as_deref(), options.region.as_deref())?;
+        let uri = match &location {
+            Location::Directory(path) => path.display().to_string(),
+            Location::Bucket { uri, .. } => uri.clone(),
+        };
+        let store = Self { inner: Arc::new(Inner { uri, location, connection: OnceCell::new() }) };
+        if store.inner.location.directory().is_none() {
+            store.table_names().await?;
+        }
+        Ok(store)
+    }
+
+    /// Returns where the store is: an absolute path or `s3://bucket/prefix`.
+    #[must_use]
+    pub fn uri(&self) -> &str {
+        &self.inner.uri
+    }
+
+    /// Returns the names of all tables, sorted.
+    ///
+    /// # Errors
+    /// The store cannot be listed.
+    pub async fn table_names(&self) -> Result<Vec<String>> {
+        let Some(connection) = self.existing().await? else { return Ok(Vec::new()) };
+        let names = connection.table_names().execute().await;
+        names.map_err(|error| Error::store(self.uri(), "listed", &error))
+    }
+
+    /// Returns the newest version of a table, or nothing when there is no such table.
+    ///
+    /// # Errors
+    /// The table is there but does not open, or the store fails.
+    pub async fn snapshot(&self, table: &str) -> Result<Option<Snapshot>> {
+        let Some(opened) = self.table(table).await? else {
+            return self.never_written(table).await;
+        };
+        Snapshot::of(table, &opened).await.map(Some)
+    }
+
+    /// As [`Store::snapshot`], at a given version.
+    ///
+    /// # Errors
+    /// As there, and the version has been removed.
+    pub async fn snapshot_at(&self, table: &str, version: u64) -> Result<Option<Snapshot>> {
+        match self.snapshot(table).await? {
+            Some(snapshot) => snapshot.at(version).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Opens a table for writing, or returns nothing when it has no version.
+    pub(crate) async fn table(&self, name: &str) -> Result<Option<Table>> {
+        let Some(connection) = self.existing().await? else { return Ok(None) };
+        match connection.open_table(name).execute().await {
+            Ok(table) => Ok(Some(table)),
+            Err(lancedb::Error::TableNotFound { .. }) => Ok(None),
+            Err(error) => Err(Error::table(name, "opened", &error)),
+        }
+    }
+
+    /// Returns the connection, and creates the directory.
+    pub(crate) async fn connection(&self) -> Result<&Connection> {
+        self.inner.connection.get_or_try_init(|| self.connect()).await
+    }
+
+    /// Returns the connection, unless the directory does not exist.
+    async fn existing(&self) -> Result<Option<&Connection>> {
+        match self.inner.location.directory() {
+            Some(directory) if !directory.is_dir() => Ok(None),
+            _ => self.connection().await.map(Some),
+        }
+    }
+
+    async fn connect(&self) -> Result<Connection> {
+        let session = Session::new(CACHE_BYTES, CACHE_BYTES, Arc::new(ObjectStoreRegistry::default()));
+        // Without an interval a table handle never sees what others write.
+        let mut builder =
+            lancedb::connect(self.uri()).session(Arc::new(session)).read_consistency_interval(Duration::ZERO);
+        if let Location::Bucket { options, .. } = &self.inner.location {
+            builder = builder.storage_options(options);
+        }
+        builder.execute().await.map_err(|error| Error::store(self.uri(), "opened", &error))
+    }
+
+    /// Returns nothing, or an error when a table that does not open has a directory: an unreadable table
+    /// must not pass for an absent one.
+    async fn never_written<T>(&self, table: &str) -> Result<Option<T>> {
+        if self.table_names().await?.iter().any(|name| name == table) {
+            let cause = "it has a directory but no readable version".to_owned();
+            return Err(Error::Table { table: table.to_owned(), action: "opened", cause });
+        }
+        Ok(None)
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Store").field("uri", &self.uri()).finish_non_exhaustive()
+    }
+}
