@@ -4,6 +4,8 @@
 //! message, so that a person fixes them in one go. [`SETTINGS`] lists every setting that
 //! [`Config::read`] knows; `.env.example` is generated from it.
 
+mod migration;
+
 use std::{
     collections::HashMap,
     fmt,
@@ -15,6 +17,7 @@ use std::{
 use jiff::tz::TimeZone;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
+pub use self::migration::{DuplicateEmails, InvalidProperties, LegacyTagNames, Migration, VectorStores};
 use crate::db::{self, Dialect, SqliteJournal, SslMode};
 
 /// A setting, as `.env.example` shows it.
@@ -69,10 +72,26 @@ settings! {
     DATABASE_SSL_MODE = "verify-full", "disable, prefer, require, verify-ca or verify-full. Default: verify-full in production unless the URL names one.";
     DATABASE_SSL_CA = "", "File of certificates to trust beside the public ones, such as the RDS bundle.";
     SQLITE_JOURNAL_MODE = "wal", "wal on a local disk, truncate on a network file system. Default: wal in `local`, truncate in Lambda.";
-    LANCEDB_URI = "", "Directory of the vector store. `local` defaults to lancedb/ in DATA_DIR.";
-    LANCEDB_PATH = "", "Read when LANCEDB_URI is unset.";
+    LANCEDB_URI = "", "The vector store: s3://bucket/prefix or a directory. `local` defaults to lancedb/ in DATA_DIR.";
+    LANCEDB_STORAGE_TYPE = "", "local or s3: which of the following names the vector store when LANCEDB_URI is unset.";
+    LANCEDB_PATH = "", "Directory of the vector store.";
+    LANCEDB_S3_BUCKET = "", "Bucket of the vector store.";
+    LANCEDB_S3_PREFIX = "lancedb", "Prefix in that bucket.";
+    LANCEDB_S3_ENDPOINT = "", "Address of an S3 server that is not AWS.";
+    AWS_REGION = "us-east-1", "Region of the buckets. Lambda sets it, and the credentials too.";
     ATTACHMENT_PRESIGNED_URL_EXPIRY = "3600", "Life of an access URL, in seconds.";
     PUSH_ALLOWED_HOSTS = "", "Comma-separated hosts that webhooks may name beside open.feishu.cn and open.larksuite.com.";
+    MIGRATION_SOURCE_LANCEDB_URI = "", "`migrate`: the LanceDB of the old install. Default: LANCEDB_URI.";
+    BACKUP_URI = "", "`migrate`: where the backup goes, s3://bucket/prefix or a directory.";
+    MIGRATION_SKIP_BACKUP = "false", "`migrate`: true migrates without a backup.";
+    MIGRATION_DUPLICATE_EMAILS = "refuse", "`migrate`: refuse, or oldest-keeps: the others keep everything but the e-mail.";
+    MIGRATION_LEGACY_TAG_NAMES = "restore", "`migrate`: restore makes tags of the names in very old memos, report only lists them.";
+    MIGRATION_INVALID_PROPERTIES = "refuse", "`migrate`: refuse, or null: attachment properties that are no JSON object are dropped.";
+    MIGRATION_ALLOW_STALE_SOURCE = "false", "`migrate`: true migrates a LanceDB whose install has moved on to MySQL.";
+    MIGRATION_TIME_BUDGET_S = "480", "`migrate`: refuses when it would load longer. Default: no limit outside Lambda.";
+    MIGRATION_BATCH_ROWS = "100", "`migrate`: rows of a statement and of a line of progress.";
+    EFS_MOUNT_PATH = "", "In Lambda: the only directory that outlives a function.";
+    OPENAI_EMBEDDING_DIMENSIONS = "1536", "Size of the vectors of memos.";
     OUTBOUND_TRUSTED_HOSTS = "", "Comma-separated host:port pairs that may be reached by plain http and on private addresses. For tests and home servers; refused in Lambda.";
 }
 
@@ -198,6 +217,11 @@ impl Variables {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(|value| value.trim())
+    }
+
+    /// Sets a variable, whatever it was.
+    pub fn set(&mut self, name: &str, value: String) {
+        self.values.insert(name.to_owned(), value);
     }
 
     /// Sets a variable unless it is set.
@@ -334,9 +358,23 @@ fn cors(vars: &Variables) -> CorsPolicy {
     }
 }
 
-fn lancedb_uri(vars: &Variables, runtime: Runtime, data_dir: &Path) -> Option<String> {
-    let configured = vars.get("LANCEDB_URI").or_else(|| vars.get("LANCEDB_PATH")).map(str::to_owned);
-    configured.or_else(|| (runtime == Runtime::Local).then(|| data_dir.join("lancedb").display().to_string()))
+/// Returns the vector store that is configured, if one is.
+fn configured_lancedb(vars: &mut Variables) -> Option<String> {
+    let uri = vars.get("LANCEDB_URI").map(str::to_owned);
+    let storage = vars.one_of("LANCEDB_STORAGE_TYPE", &[("local", false), ("s3", true)]);
+    if uri.is_some() || storage != Some(true) {
+        return uri.or_else(|| vars.get("LANCEDB_PATH").map(str::to_owned));
+    }
+    let Some(bucket) = vars.get("LANCEDB_S3_BUCKET").map(str::to_owned) else {
+        vars.problems.push("LANCEDB_S3_BUCKET is missing, but LANCEDB_STORAGE_TYPE is s3".to_owned());
+        return None;
+    };
+    Some(format!("s3://{bucket}/{}", vars.text("LANCEDB_S3_PREFIX", "lancedb")))
+}
+
+fn lancedb_uri(vars: &mut Variables, runtime: Runtime, data_dir: &Path) -> Option<String> {
+    let default = || data_dir.join("lancedb").display().to_string();
+    configured_lancedb(vars).or_else(|| (runtime == Runtime::Local).then(default))
 }
 
 fn trusted_hosts(vars: &mut Variables, runtime: Runtime) -> Vec<String> {
@@ -502,6 +540,7 @@ mod tests {
         let source = include_str!("config.rs");
         let (_, parser) = source.split_once("pub struct Secret").unwrap();
         let (parser, _) = parser.split_once("#[cfg(test)]").unwrap();
+        let parser = [parser, include_str!("config/migration.rs")].concat();
         let known: Vec<&str> = SETTINGS.iter().map(|setting| setting.name).collect();
         for name in &known {
             let suffix = name.rsplit('_').next().unwrap();

@@ -1,81 +1,60 @@
-//! `migrate`: brings a database to the schema of this version.
+//! `migrate`: the schema of the database, and the data of an old install.
 //!
-//! A Lambda handler when the Lambda runtime started it, invoked with `{"command": "schema"}`; a
-//! command line otherwise.
+//! A Lambda handler when the Lambda runtime started it; a command line otherwise.
 
-use std::{error::Error as _, process::ExitCode};
-
-use lambda_runtime::{LambdaEvent, service_fn};
-use serde::{Deserialize, Serialize};
-use shared::{
-    clock::{Clock, SystemClock},
-    config::{Runtime, Variables, log_filter, read_database},
-    db::{Database, schema},
-    http::logging,
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+    time::{Duration, Instant},
 };
 
-const HELP: &str = "\
-Brings a database to the schema of this version.
-
-Usage: migrate schema
-
-Reads DATABASE_URL (postgres://…, mysql://… or sqlite:…) and the other DATABASE_
-settings. Safe to run twice, in several places at once, and after a run that was
-killed. As a Lambda function it takes the event {\"command\": \"schema\"}.
-";
-
-/// The event of the Lambda function.
-#[derive(Debug, Deserialize)]
-#[serde(tag = "command", rename_all = "lowercase")]
-enum Command {
-    Schema,
-}
-
-/// What a run did.
-#[derive(Debug, Serialize)]
-struct Report {
-    applied: Vec<&'static str>,
-    version: &'static str,
-}
+use clap::Parser;
+use lambda_runtime::{LambdaEvent, service_fn};
+use migrate::{
+    command::{Cli, Command},
+    failure::{Failure, chain},
+    load::Deadline,
+    observer::Observer,
+    progress::{Log, Terminal},
+    run::{self, Job},
+    status::{self, pending_notice},
+    verify,
+};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use shared::{
+    clock::{Clock, SystemClock},
+    config::{Migration, Runtime, Variables, log_filter},
+    db::{Database, schema},
+    http::logging,
+    ids::SystemRandom,
+};
+use vectors::{Place, Store};
 
 fn main() -> ExitCode {
     let is_lambda = Variables::from_environment([]).get("AWS_LAMBDA_RUNTIME_API").is_some();
-    let runtime = if is_lambda { Runtime::Lambda } else { Runtime::Local };
-    let executor = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let executor = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(executor) => executor,
         Err(error) => return fail(&error.to_string()),
     };
     if is_lambda {
         logging::init(&log_filter(&Variables::from_environment([])));
-        let handler = service_fn(move |event: LambdaEvent<Command>| async move {
-            let Command::Schema = event.payload;
-            migrate_schema(runtime).await
-        });
-        return match executor.block_on(lambda_runtime::run(handler)) {
+        return match executor.block_on(lambda_runtime::run(service_fn(handle))) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&error.to_string()),
         };
     }
-    match std::env::args().nth(1).as_deref() {
-        Some("schema") => match executor.block_on(migrate_schema(runtime)) {
-            Ok(Report { applied, version }) if applied.is_empty() => {
-                println!("The schema is up to date ({version}).");
-                ExitCode::SUCCESS
-            }
-            Ok(Report { applied, version }) => {
-                println!("Applied {}; the schema is at {version}.", applied.join(", "));
-                ExitCode::SUCCESS
-            }
-            Err(problem) => fail(&problem),
-        },
-        Some("--help" | "-h") => {
-            print!("{HELP}");
+    let cli = Cli::parse();
+    let observer = Terminal::default();
+    let outcome = executor.block_on(perform(&cli.command, Runtime::Local, &observer, Deadline(None)));
+    drop(observer);
+    match outcome {
+        Ok(answer) => {
+            // Whoever closed the pipe has seen enough.
+            let _ = writeln!(io::stdout(), "{answer:#}");
             ExitCode::SUCCESS
         }
-        _ => {
-            eprint!("{HELP}");
-            ExitCode::from(2)
-        }
+        Err(failure) => fail(&failure.to_string()),
     }
 }
 
@@ -84,15 +63,82 @@ fn fail(problem: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-async fn migrate_schema(runtime: Runtime) -> Result<Report, String> {
-    let options =
-        read_database(runtime, Variables::from_environment([])).map_err(|problems| problems.to_string())?;
-    let database = Database::open(&options)?;
-    let report = schema::migrate(&database, SystemClock.now()).await.map_err(|error| {
-        let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
-        tracing::error!(error = %error, cause, "schema.failed");
-        format!("{error}{cause}")
-    })?;
+/// Performs the command of an event.
+async fn handle(event: LambdaEvent<Map<String, Value>>) -> Result<Value, String> {
+    let cli = Cli::of_event(&event.payload)?;
+    let left = u64::try_from(SystemClock.now()).unwrap_or_default();
+    let left = Duration::from_millis(event.context.deadline.saturating_sub(left));
+    // A local stand-in of Lambda tells a deadline in the past.
+    let deadline = Deadline((!left.is_zero()).then(|| Instant::now() + left));
+    let outcome = perform(&cli.command, Runtime::Lambda, &Log::default(), deadline).await;
+    outcome.map_err(|failure| {
+        tracing::error!(failure = %failure, "migration.failed");
+        failure.to_string()
+    })
+}
+
+async fn perform(
+    command: &Command,
+    runtime: Runtime,
+    observer: &dyn Observer,
+    deadline: Deadline,
+) -> Result<Value, Failure> {
+    let mut variables = Variables::from_environment([]);
+    command.settings().apply(&mut variables);
+    let config = Migration::read(runtime, variables).map_err(|problems| Failure::Refused(problems.to_string()))?;
+    let job = |only| Job { config: &config, clock: &SystemClock, random: &SystemRandom, observer, deadline, only };
+    match command {
+        Command::Schema(_) => migrate_schema(&config).await,
+        Command::Check(_) => answer(&run::check(&job(None)).await?),
+        Command::Run { phase, .. } => answer(&run::run(&job(phase.map(Into::into))).await?),
+        Command::Verify(_) => answer(&verify::verify(&config, observer).await?),
+        Command::Status(_) => {
+            let status = status::status(&run::open(&config)?, config.stores.as_ref()).await;
+            answer(&status.map_err(Failure::Refused)?)
+        }
+        Command::Restore { from, into, .. } => restore(&config, from, into).await,
+    }
+}
+
+fn answer(report: &impl Serialize) -> Result<Value, Failure> {
+    serde_json::to_value(report).map_err(|error| Failure::Refused(error.to_string()))
+}
+
+async fn migrate_schema(config: &Migration) -> Result<Value, Failure> {
+    let database = Database::open(&config.database).map_err(Failure::Refused)?;
+    let report = schema::migrate(&database, SystemClock.now()).await;
+    let report = report.map_err(|error| Failure::Refused(chain(&error)))?;
     tracing::info!(applied = report.applied.join(" "), version = report.version, "schema.migrated");
-    Ok(Report { applied: report.applied, version: report.version })
+    let mut answer = json!({"applied": report.applied, "version": report.version});
+    if let Some(stores) = &config.stores {
+        match status::status(&database, Some(stores)).await {
+            Ok(found) => {
+                if let Some(notice) = pending_notice(stores, &found.pending) {
+                    tracing::warn!("{notice}");
+                    answer["notice"] = notice.into();
+                }
+            }
+            // The schema is there; the store is not needed for it.
+            Err(problem) => tracing::warn!(problem, "migration.pending_unknown"),
+        }
+    }
+    Ok(answer)
+}
+
+async fn restore(config: &Migration, from: &str, into: &str) -> Result<Value, Failure> {
+    let refused = |error: vectors::Error| Failure::Refused(chain(&error));
+    let (place, folder) = from.trim_end_matches('/').rsplit_once('/').ok_or_else(|| {
+        Failure::Refused(
+            "--from must name the folder of a backup, such as backups/20261125T134500Z-0a1b2c3d".to_owned(),
+        )
+    })?;
+    let endpoint = config.stores.as_ref().and_then(|stores| stores.endpoint.clone());
+    let region = config.stores.as_ref().and_then(|stores| stores.region.clone());
+    let place = Place::parse(place, endpoint.as_deref(), region.as_deref()).map_err(refused)?;
+    let options = vectors::StoreOptions { uri: into.to_owned(), endpoint, region };
+    let target = Store::open_or_create(&options).await.map_err(refused)?;
+    let tables = vectors::restore_backup(&place, folder, &target).await.map_err(refused)?;
+    Ok(
+        json!({"restored": tables.into_iter().map(|(table, rows)| (table, rows.into())).collect::<Map<_, Value>>()}),
+    )
 }

@@ -59,4 +59,36 @@ impl Dialect {
     pub fn sorts_by_null(self) -> bool {
         self == Self::Postgres
     }
+
+    /// Returns the statements that let a transaction take its time, and its session rest between them.
+    #[must_use]
+    pub fn unlimited(self) -> &'static [&'static str] {
+        match self {
+            Self::Postgres => {
+                &["SET LOCAL statement_timeout = 0", "SET LOCAL idle_in_transaction_session_timeout = 0"]
+            }
+            Self::MySql | Self::Sqlite => &[],
+        }
+    }
+
+    /// Returns the query of the longest statement that the server takes, in bytes; `None` where there is no
+    /// limit that matters.
+    #[must_use]
+    pub fn statement_limit(self) -> Option<&'static str> {
+        match self {
+            Self::MySql => Some("SELECT CAST(@@max_allowed_packet AS SIGNED)"),
+            Self::Postgres | Self::Sqlite => None,
+        }
+    }
+
+    /// Returns the statement that gathers statistics of a table that was just filled. SQLite keeps those that
+    /// the schema migration has written.
+    #[must_use]
+    pub fn analyze(self, table: &str) -> Option<String> {
+        match self {
+            Self::Postgres => Some(format!("ANALYZE \"{table}\"")),
+            Self::MySql => Some(format!("ANALYZE TABLE `{table}`")),
+            Self::Sqlite => None,
+        }
+    }
 }

@@ -42,6 +42,18 @@ impl Error {
         matches!(self, Self::Statement { source: sqlx::Error::Database(cause), .. } if cause.is_unique_violation())
     }
 
+    /// Reports whether the statement names a table that does not exist.
+    #[must_use]
+    pub fn is_missing_table(&self) -> bool {
+        let Self::Statement { source: sqlx::Error::Database(cause), .. } = self else { return false };
+        match cause.code().as_deref() {
+            // PostgreSQL undefined_table; MySQL ER_NO_SUCH_TABLE.
+            Some("42P01" | "42S02") => true,
+            // SQLite has no code of its own for this.
+            _ => cause.message().starts_with("no such table"),
+        }
+    }
+
     /// Reports whether the schema is older or newer than this version expects.
     #[must_use]
     pub fn is_schema_mismatch(&self) -> bool {

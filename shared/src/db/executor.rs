@@ -5,8 +5,9 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use sea_query::{MysqlQueryBuilder, PostgresQueryBuilder, SqliteQueryBuilder};
-use sea_query_sqlx::SqlxBinder;
+use futures::TryStreamExt;
+use sea_query::{MysqlQueryBuilder, PostgresQueryBuilder, QueryBuilder, SqliteQueryBuilder, Values};
+use sea_query_sqlx::{SqlxBinder, SqlxValues};
 use sqlx::{
     AssertSqlSafe, FromRow, MySql, MySqlPool, PgPool, Postgres, Sqlite, SqlitePool, mysql::MySqlRow,
     postgres::PgRow, sqlite::SqliteRow,
@@ -24,6 +25,15 @@ pub trait Row:
 impl<T> Row for T where
     T: for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, MySqlRow> + for<'r> FromRow<'r, SqliteRow> + Send + Unpin
 {
+}
+
+/// A statement without parameters that no builder knows.
+pub(super) struct Plain<'a>(pub(super) &'a str);
+
+impl SqlxBinder for Plain<'_> {
+    fn build_sqlx<T: QueryBuilder>(&self, _: T) -> (String, SqlxValues) {
+        (self.0.to_owned(), SqlxValues(Values(Vec::new())))
+    }
 }
 
 /// A transaction that is shared by the closure that works in it and the code that ends it. It is
@@ -51,15 +61,16 @@ pub struct Executor {
     pub(super) schema: Arc<OnceCell<()>>,
 }
 
-/// Builds `$statement` in the dialect of `$self`, makes it a query with `$query`, and runs it with `$run`.
+/// Builds `$statement` in the dialect of `$self`, makes it a query with `$make`, and runs it with `$run`.
 macro_rules! run {
-    ($self:ident, $operation:expr, $query:ident, $statement:ident, $run:ident $(, $result:ident => $value:expr)?) => {{
+    ($self:ident, $operation:expr, $make:ident, $statement:ident, |$query:ident, $executor:ident| $run:expr) => {{
         $self.ready().await?;
         $self.statements.fetch_add(1, Ordering::Relaxed);
         macro_rules! on {
-            ($builder:expr, $executor:expr) => {{
+            ($builder:expr, $on:expr) => {{
                 let (sql, values) = $statement.build_sqlx($builder);
-                sqlx::$query(AssertSqlSafe(sql), values).$run($executor).await$(.map(|$result| $value))?
+                let ($query, $executor) = (sqlx::$make(AssertSqlSafe(sql), values), $on);
+                $run
             }};
             (in $builder:expr, $transaction:expr) => {{
                 match $transaction.lock().await.as_mut() {
@@ -106,7 +117,10 @@ impl Executor {
     /// # Errors
     /// The database fails or refuses the statement.
     pub async fn execute(&self, operation: &'static str, statement: &impl SqlxBinder) -> Result<u64> {
-        run!(self, operation, query_with, statement, execute, done => done.rows_affected())
+        run!(self, operation, query_with, statement, |query, db| query
+            .execute(db)
+            .await
+            .map(|done| done.rows_affected()))
     }
 
     /// Returns all rows of a query.
@@ -114,7 +128,7 @@ impl Executor {
     /// # Errors
     /// The database fails or refuses the statement, or a column does not have its type.
     pub async fn fetch_all<T: Row>(&self, operation: &'static str, statement: &impl SqlxBinder) -> Result<Vec<T>> {
-        run!(self, operation, query_as_with, statement, fetch_all)
+        run!(self, operation, query_as_with, statement, |query, db| query.fetch_all(db).await)
     }
 
     /// Returns the first row of a query, if there is one.
@@ -126,7 +140,7 @@ impl Executor {
         operation: &'static str,
         statement: &impl SqlxBinder,
     ) -> Result<Option<T>> {
-        run!(self, operation, query_as_with, statement, fetch_optional)
+        run!(self, operation, query_as_with, statement, |query, db| query.fetch_optional(db).await)
     }
 
     /// Returns the only row of a query.
@@ -134,7 +148,49 @@ impl Executor {
     /// # Errors
     /// As [`Executor::fetch_all`]; also when there is no row.
     pub async fn fetch_one<T: Row>(&self, operation: &'static str, statement: &impl SqlxBinder) -> Result<T> {
-        run!(self, operation, query_as_with, statement, fetch_one)
+        run!(self, operation, query_as_with, statement, |query, db| query.fetch_one(db).await)
+    }
+
+    /// Hands every row of a query to `each`, one by one: for results that do not fit into memory.
+    ///
+    /// # Errors
+    /// As [`Executor::fetch_all`].
+    pub async fn for_each<T: Row>(
+        &self,
+        operation: &'static str,
+        statement: &impl SqlxBinder,
+        mut each: impl FnMut(T) + Send,
+    ) -> Result<()> {
+        run!(self, operation, query_as_with, statement, |query, db| {
+            let mut rows = query.fetch(db);
+            loop {
+                match rows.try_next().await {
+                    Ok(Some(row)) => each(row),
+                    Ok(None) => break Ok(()),
+                    Err(error) => break Err(error),
+                }
+            }
+        })
+    }
+
+    /// Returns the longest statement that the server takes, in bytes; `None` where there is no limit that
+    /// matters.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn statement_limit(&self) -> Result<Option<u64>> {
+        let Some(select) = self.dialect().statement_limit() else { return Ok(None) };
+        let (limit,): (i64,) = self.fetch_one("statement_limit", &Plain(select)).await?;
+        Ok(Some(limit.unsigned_abs()))
+    }
+
+    /// Gathers the statistics of a table that was just filled.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn analyze(&self, table: &str) -> Result<()> {
+        let Some(statement) = self.dialect().analyze(table) else { return Ok(()) };
+        self.execute("analyze", &Plain(&statement)).await.map(|_| ())
     }
 
     /// Compares the schema of the database with the one that this version needs, once per process.

@@ -21,7 +21,7 @@ use tokio::sync::Mutex;
 
 use super::{
     Dialect, Error, Result,
-    executor::{Backend, Executor},
+    executor::{Backend, Executor, Plain},
 };
 
 /// How often a transaction is tried before its deadlock or conflict reaches the caller.
@@ -160,8 +160,10 @@ impl Database {
         Ok(Self(Executor { backend, statements: Arc::default(), schema: Arc::default() }))
     }
 
-    /// Returns an executor that does not look at the schema version first: for those who make it.
-    pub(super) fn unchecked(&self) -> Self {
+    /// Returns a database that is used whatever the version of its schema: for those who look at it before
+    /// they make or fill it.
+    #[must_use]
+    pub fn unchecked(&self) -> Self {
         Self(self.0.unchecked())
     }
 
@@ -188,7 +190,7 @@ impl Database {
             let mut attempt = 1;
             loop {
                 let outcome = match self.begin().await {
-                    Ok(transaction) => match work(transaction.clone()).await {
+                    Ok(transaction) => match work((*transaction).clone()).await {
                         Ok(value) => transaction.commit().await.map(|()| value).map_err(E::from),
                         Err(error) => {
                             transaction.rollback().await;
@@ -211,7 +213,12 @@ impl Database {
         .boxed()
     }
 
-    async fn begin(&self) -> Result<Executor> {
+    /// Begins a transaction that its owner ends, and that nobody runs again: for work that is too long, or
+    /// tells too much about its progress, for [`Database::transaction`].
+    ///
+    /// # Errors
+    /// The database cannot be reached, or fails.
+    pub async fn begin(&self) -> Result<Transaction> {
         self.ready().await?;
         self.count();
         let statement = AssertSqlSafe(self.dialect().begin());
@@ -228,7 +235,18 @@ impl Database {
             _ => return Err(Error::Internal("a transaction inside a transaction".to_owned())),
         };
         let backend = backend.map_err(|source| Error::Statement { operation: "begin", source })?;
-        Ok(Executor { backend, ..self.0.clone() })
+        Ok(Transaction(Executor { backend, ..self.0.clone() }))
+    }
+}
+
+/// An open transaction, which is an [`Executor`] itself. Dropped without an end, it is rolled back.
+pub struct Transaction(Executor);
+
+impl Deref for Transaction {
+    type Target = Executor;
+
+    fn deref(&self) -> &Executor {
+        &self.0
     }
 }
 
@@ -236,8 +254,23 @@ fn shared<T>(transaction: T) -> Arc<Mutex<Option<T>>> {
     Arc::new(Mutex::new(Some(transaction)))
 }
 
-impl Executor {
-    async fn commit(&self) -> Result<()> {
+impl Transaction {
+    /// Lets this transaction take its time, and its session rest, whatever the limits of the database.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn take_time(&self) -> Result<()> {
+        for statement in self.dialect().unlimited() {
+            self.execute("take_time", &Plain(statement)).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes what was written last.
+    ///
+    /// # Errors
+    /// The database fails. When the connection was lost, the transaction may have been committed or not.
+    pub async fn commit(self) -> Result<()> {
         self.count();
         let outcome = match &self.backend {
             Backend::PostgresTransaction(tx) => commit(tx).await,
@@ -248,8 +281,9 @@ impl Executor {
         outcome.map_err(|source| Error::Statement { operation: "commit", source })
     }
 
-    /// Rolls back. A failure to do so is only logged: the connection is closed, which rolls back too.
-    async fn rollback(&self) {
+    /// Takes back what was written. A failure to do so is only logged: the connection is closed, which rolls
+    /// back too.
+    pub async fn rollback(self) {
         self.count();
         let outcome = match &self.backend {
             Backend::PostgresTransaction(tx) => rollback(tx).await,

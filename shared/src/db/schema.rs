@@ -129,7 +129,7 @@ pub(super) async fn check(executor: &Executor) -> Result<()> {
     let executor = executor.unchecked();
     let found = match recorded(&executor).await {
         Ok(found) => found,
-        Err(error) if is_missing_table(&error) => Vec::new(),
+        Err(error) if error.is_missing_table() => Vec::new(),
         Err(error) => return Err(error),
     };
     let pending = pending(executor.dialect(), &found)?;
@@ -153,16 +153,6 @@ async fn recorded(executor: &Executor) -> Result<Vec<String>> {
         .to_owned();
     let rows: Vec<(String,)> = executor.fetch_all("_migrations.find_schema", &select).await?;
     Ok(rows.into_iter().map(|(hash,)| hash).collect())
-}
-
-fn is_missing_table(error: &Error) -> bool {
-    let Error::Statement { source: sqlx::Error::Database(cause), .. } = error else { return false };
-    match cause.code().as_deref() {
-        // PostgreSQL undefined_table; MySQL ER_NO_SUCH_TABLE.
-        Some("42P01" | "42S02") => true,
-        // SQLite has no code of its own for this.
-        _ => cause.message().starts_with("no such table"),
-    }
 }
 
 /// What a run of [`migrate`] did.
