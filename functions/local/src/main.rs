@@ -7,11 +7,12 @@ use std::{
     process::ExitCode,
 };
 
+use migrate::status;
 use rand::Rng;
 use shared::{
     clock::{Clock, SystemClock},
-    config::{Config, Runtime, Variables, env_example, log_filter},
-    db::schema,
+    config::{Config, Runtime, Variables, VectorStores, env_example, log_filter},
+    db::{Database, schema},
     http::{App, logging},
 };
 use tokio::{
@@ -66,10 +67,12 @@ fn run() -> Result<(), String> {
         let secret = own_secret(Path::new(variables.get("DATA_DIR").unwrap_or(".data")))?;
         variables.set_default("JWT_SECRET", secret);
     }
+    let own_store = Path::new(variables.get("DATA_DIR").unwrap_or(".data")).join("lancedb");
+    let stores = VectorStores::read(&mut variables, Some(own_store.display().to_string()));
     let config = Config::read(Runtime::Local, variables).map_err(|problems| problems.to_string())?;
     create_data_dir(&config.data_dir)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.map_err(|error| format!("no threads: {error}"))?.block_on(serve(config))
+    runtime.map_err(|error| format!("no threads: {error}"))?.block_on(serve(config, stores))
 }
 
 fn create_data_dir(directory: &Path) -> Result<(), String> {
@@ -107,7 +110,7 @@ fn own_secret(directory: &Path) -> Result<String, String> {
     Ok(fs::read_to_string(&path).map_err(failed)?.trim().to_owned())
 }
 
-async fn serve(config: Config) -> Result<(), String> {
+async fn serve(config: Config, stores: Option<VectorStores>) -> Result<(), String> {
     let address = (config.host.clone(), config.port);
     let listener = TcpListener::bind(&address).await.map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => {
@@ -121,6 +124,7 @@ async fn serve(config: Config) -> Result<(), String> {
     if !report.applied.is_empty() {
         tracing::info!(applied = report.applied.join(" "), "schema.migrated");
     }
+    tokio::spawn(tell_of_old_install(app.context.db.clone(), stores));
     let bound = listener.local_addr().map_err(|error| error.to_string())?;
     let ready = format!("AIMO {} listens on http://{bound}", env!("CARGO_PKG_VERSION"));
     if io::stdout().is_terminal() {
@@ -133,6 +137,19 @@ async fn serve(config: Config) -> Result<(), String> {
         .with_graceful_shutdown(stop_requested())
         .await
         .map_err(|error| format!("the server failed: {error}"))
+}
+
+/// Says that the data of an old install waits to be migrated: it must not look lost.
+async fn tell_of_old_install(database: Database, stores: Option<VectorStores>) {
+    let Some(stores) = stores else { return };
+    match status::status(&database, Some(&stores)).await {
+        Ok(found) => {
+            if let Some(notice) = status::pending_notice(&stores, &found.pending) {
+                tracing::warn!("{notice}");
+            }
+        }
+        Err(problem) => tracing::warn!(problem, "migration.pending_unknown"),
+    }
 }
 
 /// Says what a person can do about a database that does not open.

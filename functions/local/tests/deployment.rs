@@ -1,7 +1,7 @@
 //! Every route of the routers reaches its function behind API Gateway (`template.yaml`) and under
 //! `make watch` (`Cargo.toml`).
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, process::Command};
 
 use serde_norway::Value;
 
@@ -104,4 +104,24 @@ fn every_function_of_the_template_exists() {
     for function in template_paths().values() {
         assert!(names.contains(&function.as_str()), "{function}");
     }
+}
+
+/// LanceDB is large, and slow to start: only those may link it that search or write vectors (DESIGN section 2).
+#[test]
+fn few_functions_link_lancedb() {
+    let tree = Command::new(env!("CARGO"))
+        .args(["tree", "--locked", "--workspace", "--edges", "normal", "--prefix", "none", "--invert", "lancedb"])
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+        .output()
+        .expect("cargo runs");
+    let tree = String::from_utf8(tree.stdout).expect("UTF-8");
+    assert!(tree.starts_with("lancedb v"), "{tree}");
+    let mut linking: Vec<&str> = tree
+        .lines()
+        .filter(|line| line.contains("/functions/"))
+        .filter_map(|line| line.split(' ').next())
+        .collect();
+    linking.sort_unstable();
+    linking.dedup();
+    assert_eq!(linking, ["local", "migrate"]);
 }

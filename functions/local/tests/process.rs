@@ -59,6 +59,19 @@ fn terminate(child: &Child) {
 }
 
 #[test]
+fn the_data_of_an_old_install_is_not_passed_over_in_silence() {
+    let directory = Directory::new("old-install");
+    let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/../../contract/fixtures/legacy-lancedb-small/lancedb");
+    let mut command = command(&directory);
+    command.env("LANCEDB_PATH", fixture);
+    let (mut child, _, mut lines) = start(command);
+    let notice = lines.find(|line| line.contains("migrate run")).unwrap();
+    assert!(notice.contains(fixture) && notice.contains("memos"), "{notice}");
+    terminate(&child);
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
 fn it_needs_no_setting_logs_requests_and_stops_when_asked() {
     let directory = Directory::new("start");
     let (mut child, address, mut lines) = start(command(&directory));

@@ -95,6 +95,9 @@ pub struct Report {
     pub started_at: Millis,
     /// How long it took.
     pub duration_ms: u64,
+    /// How long each phase took, in milliseconds; `verify` is part of the load.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub phases_ms: BTreeMap<String, u64>,
     /// The LanceDB of the old install.
     pub source: String,
     /// Where vectors and caches live.

@@ -97,16 +97,19 @@ pub async fn run(job: &Job<'_>) -> Result<Report, Failure> {
         First::Work(work) => work,
     };
     let mut report = job.report(stores, &work);
-    if job.runs(Phase::Schema) {
-        job.make_schema(&work.database).await?;
-    }
+    let mut watch = Watch::start(begun);
+    watch.stop(Phase::Preflight.as_str(), &mut report);
+    job.make_schema(&work.database).await?;
+    watch.stop(Phase::Schema.as_str(), &mut report);
     report.backup = job.backup(&work).await?;
+    watch.stop(Phase::Backup.as_str(), &mut report);
     let target = Store::open_or_create(&source::options(stores, &stores.target)).await;
     let target = target.map_err(|error| Cause::from(error).during(Phase::Vectors))?;
     if job.runs(Phase::Vectors) {
         job.begin(Phase::Vectors).await?;
         let copied = job.copy(stores, &work, &target).await;
         (report.vector_tables, report.caches) = copied.map_err(|cause| cause.during(Phase::Vectors))?;
+        watch.stop(Phase::Vectors.as_str(), &mut report);
     }
     if !job.runs(Phase::Load) {
         report.status = Status::PhaseDone;
@@ -169,6 +172,20 @@ pub fn open(config: &Migration) -> Result<Database, Failure> {
     Database::open(&config.database).map_err(Failure::Refused)
 }
 
+/// Takes the time of phases, one after the other.
+struct Watch(Instant);
+
+impl Watch {
+    fn start(begun: Instant) -> Self {
+        Self(begun)
+    }
+
+    fn stop(&mut self, phase: &str, report: &mut Report) {
+        report.phases_ms.insert(phase.to_owned(), milliseconds(self.0));
+        self.0 = Instant::now();
+    }
+}
+
 fn milliseconds(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
@@ -189,7 +206,7 @@ async fn mark(job: &Job<'_>, transaction: &shared::db::Executor, report: &Report
 impl Job<'_> {
     /// Reports whether a phase is part of this run.
     fn runs(&self, phase: Phase) -> bool {
-        self.only.is_none_or(|only| only == phase || phase == Phase::Schema)
+        self.only.is_none_or(|only| only == phase)
     }
 
     async fn begin(&self, phase: Phase) -> Result<(), Failure> {
@@ -240,6 +257,7 @@ impl Job<'_> {
             product_version: env!("CARGO_PKG_VERSION").to_owned(),
             started_at: work.rules.now,
             duration_ms: 0,
+            phases_ms: BTreeMap::new(),
             source: stores.source.clone(),
             vectors: stores.target.clone(),
             backup: None,
@@ -421,13 +439,16 @@ impl Job<'_> {
         report: &mut Report,
         begun: Instant,
     ) -> Result<(), Cause> {
+        let mut watch = Watch::start(Instant::now());
         transaction.take_time().await?;
         let vectors = copy::ids_with_vector(target, VectorKind::Memo, work.rules.keys).await?;
         let mapping = self.mapping(work, &vectors, Verb::Migrate);
         let mut loader = Loader::new(transaction, self.observer, self.deadline, self.config.batch_rows);
         let tallies = mapping.run(&mut loader).await?;
+        watch.stop(Phase::Load.as_str(), report);
         self.observer.may_go_on(Checkpoint::Loaded, Some(transaction)).await?;
         load::verify(transaction, &tallies, self.deadline, self.observer).await?;
+        watch.stop("verify", report);
         let changed = work.source.changed().await?;
         if !changed.is_empty() {
             return Err(Cause::new(format!(

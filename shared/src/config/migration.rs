@@ -49,8 +49,10 @@ pub struct VectorStores {
 }
 
 impl VectorStores {
-    fn read(vars: &mut Variables) -> Option<Self> {
-        let target = configured_lancedb(vars);
+    /// Reads the two places; where none is configured, both are `default`.
+    #[must_use]
+    pub fn read(vars: &mut Variables, default: Option<String>) -> Option<Self> {
+        let target = configured_lancedb(vars).or(default);
         let source = vars.get("MIGRATION_SOURCE_LANCEDB_URI").map(str::to_owned).or_else(|| target.clone())?;
         Some(Self {
             target: target.unwrap_or_else(|| source.clone()),
@@ -114,7 +116,7 @@ impl Migration {
         let config = Self {
             runtime,
             database: options,
-            stores: VectorStores::read(vars),
+            stores: VectorStores::read(vars, None),
             backup: vars.get("BACKUP_URI").map(str::to_owned),
             skip_backup: vars.enabled("MIGRATION_SKIP_BACKUP"),
             duplicate_emails: vars.one_of("MIGRATION_DUPLICATE_EMAILS", &emails).unwrap_or_default(),

@@ -4,7 +4,9 @@
 mod arguments;
 mod cold_start;
 mod memo_page;
+mod migration;
 mod report;
+mod scratch;
 
 use std::{
     path::{Path, PathBuf},
@@ -29,6 +31,12 @@ Usage: bench [COMMAND] [OPTION...]
     --small N      memos of the other; default: 1000
     --runs N       measurements of each statement; default: 50
     --explain      print the plans of the statements too
+
+  migration   the migration of a generated old install: rows per second of the transaction, compared with a raw
+              multi-row insert of the same rows, and peak memory; on the same databases
+    --rows N        rows of the old install; default: 200000
+    --dimensions N  size of the vectors of its memos; default: 1536
+    --bins DIR      where the binary migrate is; default: where this one is
 
 Each prints a table and writes the same as JSON to bench/COMMAND.json beside the directory of this
 binary, that is in target/, or with a command to --json FILE.
@@ -72,7 +80,9 @@ async fn run(mut arguments: Vec<String>) -> Result<(), String> {
             let cold_start = cold_start::run(cold_start::Options::read(&mut arguments)?).await;
             println!();
             let memo_page = memo_page::run(memo_page::Options::read(&mut arguments)?).await;
-            cold_start.and(memo_page)
+            println!();
+            let migration = migration::run(migration::Options::read(&mut arguments)?).await;
+            cold_start.and(memo_page).and(migration)
         }
         Some("cold-start") => {
             let options = cold_start::Options::read(&mut arguments)?;
@@ -83,6 +93,11 @@ async fn run(mut arguments: Vec<String>) -> Result<(), String> {
             let options = memo_page::Options::read(&mut arguments)?;
             arguments.finish()?;
             memo_page::run(options).await
+        }
+        Some("migration") => {
+            let options = migration::Options::read(&mut arguments)?;
+            arguments.finish()?;
+            migration::run(options).await
         }
         Some(other) => Err(format!("unknown command {other}; see bench --help")),
     }

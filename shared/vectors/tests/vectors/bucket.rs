@@ -104,28 +104,6 @@ async fn writes_at_once() {
     }
     let store = store("writers").await;
     let table = VectorTable::open(&store, VectorKind::Memo).await.expect("an answer").expect("the table");
-    let mut ids: Vec<String> = read(&snapshot(&store, "memo_vectors").await, &["memoId"])
-        .await
-        .iter()
-        .map(|r| r["memoId"].to_string())
-        .collect();
-    ids.sort();
-    eprintln!("IDS {} {ids:?}", ids.len());
-    for v in 1..=snapshot(&store, "memo_vectors").await.version() {
-        match store.snapshot_at("memo_vectors", v).await {
-            Ok(Some(s)) => {
-                let mut own: Vec<String> = read(&s, &["memoId"])
-                    .await
-                    .iter()
-                    .map(|r| r["memoId"].to_string())
-                    .filter(|i| i.contains("-"))
-                    .collect();
-                own.sort();
-                eprintln!("V{v} {} {own:?}", s.count_rows().await.unwrap());
-            }
-            e => eprintln!("V{v} {e:?}"),
-        }
-    }
     assert_eq!(table.count().await.expect("a number"), 20 + 6 * 2);
     table.optimize().await.expect("compacted");
     assert_eq!(table.nearest("u", &vector(1, 16), 100).await.expect("hits").len(), 32);

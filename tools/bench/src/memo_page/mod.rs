@@ -7,7 +7,6 @@
 mod explain;
 mod raw;
 mod rows;
-mod scratch;
 
 use std::{
     path::PathBuf,
@@ -26,10 +25,11 @@ use shared::{
 };
 use tokio::time::timeout;
 
-use self::{explain::Explainer, raw::Raw, rows::Owner, scratch::Scratch};
+use self::{explain::Explainer, raw::Raw, rows::Owner};
 use crate::{
     arguments::Arguments,
     report::{PROFILE, Samples, Table, round, write_json},
+    scratch::{self, Scratch},
 };
 
 /// The most that the page of the large user may take, in times of the small one's (DESIGN section 9).
@@ -196,7 +196,7 @@ pub async fn run(options: Options) -> Result<(), String> {
     let mut databases = Vec::new();
     for kind in scratch::Kind::available() {
         let name = kind.name();
-        let scratch = Scratch::create(kind).await.map_err(|problem| format!("{name}: {problem}"))?;
+        let scratch = Scratch::create(kind, "memo_page").await.map_err(|problem| format!("{name}: {problem}"))?;
         let outcome = run_on(name, &scratch, &options).await;
         let removed = scratch.remove().await;
         databases.extend(outcome.map_err(|problem| format!("{name}: {problem}"))?);

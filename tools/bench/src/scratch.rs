@@ -6,6 +6,7 @@ use shared::db::{Database, Options};
 use sqlx::{AssertSqlSafe, Connection, Executor as _};
 
 /// Where a database is made.
+#[derive(Debug, Clone)]
 pub enum Kind {
     /// A file.
     Sqlite,
@@ -54,12 +55,12 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// Makes a database.
+    /// Makes a database for a purpose; one at a time for each.
     ///
     /// # Errors
     /// The server or the file system refuses.
-    pub async fn create(kind: Kind) -> Result<Self, String> {
-        let name = format!("aimo_bench_{}", std::process::id());
+    pub async fn create(kind: Kind, purpose: &str) -> Result<Self, String> {
+        let name = format!("aimo_bench_{}_{purpose}", std::process::id());
         let directory = env::temp_dir().join(&name);
         match &kind {
             Kind::Sqlite => fs::create_dir_all(&directory).map_err(|error| error.to_string())?,
@@ -71,18 +72,26 @@ impl Scratch {
         Ok(Self { kind, name, directory })
     }
 
-    /// Opens the database with one connection, as a function does.
+    /// Returns the URL of the database.
     ///
     /// # Errors
-    /// The URL cannot be read.
-    pub fn open(&self) -> Result<Database, String> {
-        let url = match &self.kind {
+    /// The URL of the server cannot be read.
+    pub fn url(&self) -> Result<String, String> {
+        Ok(match &self.kind {
             Kind::Sqlite => format!("sqlite://{}", self.directory.join("aimo.db").display()),
             Kind::Postgres(url) | Kind::MySql(url) => {
                 let (server, _) = url.rsplit_once('/').ok_or("the URL of a server ends with a database")?;
                 format!("{server}/{}", self.name)
             }
-        };
+        })
+    }
+
+    /// Opens the database with one connection, as a function does.
+    ///
+    /// # Errors
+    /// The URL cannot be read.
+    pub fn open(&self) -> Result<Database, String> {
+        let url = self.url()?;
         Database::open(&Options { pool_size: 1, ..Options::for_url(url) })
     }
 
