@@ -16,6 +16,10 @@ TOOLS := $(shell scripts/setup.sh path)
 FUNCTIONS := $(shell sed -nE 's/^  ([A-Za-z]+)Function:$$/\1/p' template.yaml \
 	| sed -E 's/([a-z])([A-Z])/\1-\2/g' | tr '[:upper:]' '[:lower:]')
 
+# Those that link LanceDB have a profile of their own (Cargo.toml).
+LANCEDB := migrate
+LIGHT := $(filter-out $(LANCEDB),$(FUNCTIONS))
+
 export AWS_DEFAULT_REGION ?= us-east-1
 export SAM_CLI_TELEMETRY := 0
 
@@ -53,16 +57,19 @@ check: ## Check format and lints of the code and of the scripts
 .PHONY: bench
 bench: ## Measure the budgets; prints a table and JSON
 	scripts/setup.sh
-	cargo build --release --workspace --bins
-	scripts/with-servers.sh cargo run --release --quiet --bin bench
+	cargo build --release $(LIGHT:%=--bin %)
+	cargo build --profile large $(LANCEDB:%=--bin %) --bin bench
+	scripts/with-servers.sh cargo run --profile large --quiet --bin bench
 
-# One compilation for all functions; the second call only packs what the first has built. `sam build` takes
-# the bootstraps, the zips are for every other way of deployment.
+# One compilation for all functions of a profile; the second call only packs what the first has built. `sam
+# build` takes the bootstraps, the zips are for every other way of deployment.
 .PHONY: build
 build: tools ## Build the release zips target/lambda/*/bootstrap.zip (ARCH=x86_64 for x86-64)
-	PATH="$(TOOLS):$$PATH" cargo-lambda lambda build $(BUILD_FLAGS)
-	PATH="$(TOOLS):$$PATH" cargo-lambda lambda build $(BUILD_FLAGS) --output-format zip
-BUILD_FLAGS = --release --$(subst _,-,$(ARCH)) --lambda-dir target/lambda $(FUNCTIONS:%=--bin %)
+	for format in binary zip; do \
+	  PATH="$(TOOLS):$$PATH" cargo-lambda lambda build $(BUILD_FLAGS) --release $(LIGHT:%=--bin %) --output-format $$format; \
+	  PATH="$(TOOLS):$$PATH" cargo-lambda lambda build $(BUILD_FLAGS) --profile large $(LANCEDB:%=--bin %) --output-format $$format; \
+	done
+BUILD_FLAGS = --$(subst _,-,$(ARCH)) --lambda-dir target/lambda
 
 # Called by `sam build` for each function of template.yaml, with ARTIFACTS_DIR set.
 build-%Function:

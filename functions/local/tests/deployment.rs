@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, process::Command};
 use serde_norway::Value;
 
 const TEMPLATE: &str = include_str!("../../../template.yaml");
+const MAKEFILE: &str = include_str!("../../../Makefile");
 const MANIFEST: &str = include_str!("../../../Cargo.toml");
 
 /// Returns every route of every function, with a value in place of each parameter.
@@ -123,5 +124,9 @@ fn few_functions_link_lancedb() {
         .collect();
     linking.sort_unstable();
     linking.dedup();
+    let functions =
+        MAKEFILE.lines().find_map(|line| line.strip_prefix("LANCEDB := ")).expect("the Makefile lists them");
+    let expected: Vec<&str> = std::iter::once("local").chain(functions.split(' ')).collect();
+    assert_eq!(linking, expected);
     assert_eq!(linking, ["local", "migrate"]);
 }

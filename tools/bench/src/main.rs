@@ -21,7 +21,7 @@ Measures the budgets. Without a command: all of them.
 Usage: bench [COMMAND] [OPTION...]
 
   cold-start  start of each function's binary to its first poll of the Runtime API
-    --bins DIR     where the binaries are; default: where this one is
+    --bins DIR     where the binaries are; default: target/release, then where this one is
     --runs N       starts of each binary; default: 20
 
   memo-page   a page of the memos of a user who has many, compared with one who has few, with and without
