@@ -3,7 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use shared::db::Row;
+use shared::{
+    db::Row,
+    repositories::tables::{ALL, Type},
+};
 use testing::{Kind, fetch, on_every_database, shared_database};
 
 const MODEL: &str = include_str!("../../contract/data-model.md");
@@ -72,6 +75,34 @@ fn modelled_columns(kind: Kind) -> BTreeSet<Column> {
         }
     }
     columns
+}
+
+/// What the data migration knows of the tables that it fills.
+#[test]
+fn tables_that_are_moved_whole_are_those_of_the_model() {
+    let model: BTreeMap<&str, Vec<Vec<&str>>> = tables().collect();
+    for table in ALL {
+        let columns = model[table.name].iter().map(|row| {
+            let [name, _, mysql, _, null, _] = row[..] else { panic!("{row:?}") };
+            (code(name), mysql.to_owned(), null == "yes")
+        });
+        let known = table.columns.iter().map(|column| {
+            let data_type = match column.data_type {
+                Type::Varchar(length) => format!("VARCHAR({length})"),
+                Type::Text => "TEXT".to_owned(),
+                Type::LongText => "LONGTEXT".to_owned(),
+                Type::Integer => "INT".to_owned(),
+                Type::BigInt => "BIGINT".to_owned(),
+            };
+            (column.name, data_type, column.nullable)
+        });
+        assert_eq!(known.collect::<Vec<_>>(), columns.collect::<Vec<_>>(), "{}", table.name);
+        let keys = model[table.name].iter().filter(|row| row[0].contains("**PK**")).count();
+        assert_eq!(table.key, keys, "{}", table.name);
+    }
+    let moved: BTreeSet<&str> = ALL.iter().map(|table| table.name).collect();
+    let left: Vec<&str> = model.keys().copied().filter(|name| !moved.contains(name)).collect();
+    assert_eq!(left, ["_migrations", "push_deliveries"]);
 }
 
 async fn columns_have_the_types_of_the_model(kind: Kind) {
