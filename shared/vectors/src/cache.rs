@@ -81,7 +81,7 @@ async fn open_or_create(source: &Snapshot, target: &Store) -> Result<Table> {
         return Ok(table);
     }
     let schema = source.schema().clone();
-    let created = target.connection().await?.create_empty_table(name, schema).execute().await;
+    let created = target.connection().await?.create_empty_table(name, schema).execute().boxed().await;
     created.map_err(|error| Error::table(name, "created", &error))
 }
 

@@ -30,28 +30,3 @@ fn without_query(word: &str) -> &str {
         _ => word,
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::cause;
-
-    #[test]
-    fn an_answer_of_s3_is_reduced_to_its_code() {
-        let error = std::io::Error::other(
-            "LanceError(IO): Error performing GET http://127.0.0.1:8333/b?list-type=2&X-Amz-Signature=abc in 1ms - \
-             Server returned non-2xx status code: 403 Forbidden: <?xml version=\"1.0\"?><Error><Code>AccessDenied\
-             </Code><AWSAccessKeyId>AKIA</AWSAccessKeyId></Error>, /cargo/lance-io/src/object_store.rs:12:5",
-        );
-        assert_eq!(
-            cause(&error),
-            "LanceError(IO): Error performing GET http://127.0.0.1:8333/b in 1ms - Server returned non-2xx \
-             status code: 403 Forbidden: AccessDenied"
-        );
-    }
-
-    #[test]
-    fn a_long_cause_is_cut_between_characters() {
-        let error = std::io::Error::other("磁盘已满".repeat(200));
-        assert_eq!(cause(&error), "磁盘已满".repeat(200)[..399]);
-    }
-}

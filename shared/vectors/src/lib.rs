@@ -19,6 +19,9 @@
 //! | `backup` | tables as files with a manifest, and back |
 //! | `testing` | tables of any vintage for tests and benchmarks (feature `testing`) |
 //!
+//! Every future of LanceDB is boxed where it is awaited: the compiler cannot always prove that a future
+//! around one of them may be sent to another thread.
+//!
 //! # Adding a table
 //!
 //! To read a table of an old install, ask for it: [`Store::snapshot`] takes any name, and

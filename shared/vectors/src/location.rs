@@ -58,35 +58,3 @@ fn options(endpoint: Option<&str>, region: Option<&str>) -> HashMap<String, Stri
     }
     options
 }
-
-#[cfg(test)]
-mod tests {
-    use super::Location;
-
-    #[test]
-    fn directories_and_buckets_are_told_apart() {
-        let directory =
-            |uri: &str| Location::parse(uri, None, None).map(|at| at.directory().map(ToOwned::to_owned));
-        for uri in ["/srv/笔记 store", "file:///srv/笔记 store"] {
-            assert_eq!(directory(uri).expect("a place"), Some("/srv/笔记 store".into()), "{uri}");
-        }
-        assert!(directory("data").expect("a place").is_some_and(|path| path.is_absolute()));
-        assert_eq!(directory("s3://bucket/a/").expect("a place"), None);
-        for uri in ["", "s3://", "s3:///a", "gs://bucket", "https://example.org", "s3://key@bucket"] {
-            assert!(directory(uri).is_err(), "{uri}");
-        }
-    }
-
-    #[test]
-    fn an_own_endpoint_is_addressed_by_path() {
-        let Ok(Location::Bucket { uri, options }) =
-            Location::parse("s3://bucket/a/", Some("http://127.0.0.1:8333"), Some("eu-central-1"))
-        else {
-            panic!("a bucket")
-        };
-        assert_eq!(uri, "s3://bucket/a");
-        assert_eq!(options["aws_virtual_hosted_style_request"], "false");
-        assert_eq!(options["allow_http"], "true");
-        assert_eq!(options["aws_region"], "eu-central-1");
-    }
-}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::{RecordBatch, new_empty_array};
 use arrow_schema::{DataType, Field, Schema};
 use futures::{
-    StreamExt, TryStreamExt, future,
+    FutureExt, StreamExt, TryStreamExt, future,
     stream::{self, BoxStream},
 };
 use lance::Dataset;
@@ -56,7 +56,7 @@ impl Snapshot {
     }
 
     pub(crate) async fn at(&self, version: u64) -> Result<Self> {
-        let dataset = self.dataset.checkout_version(version).await;
+        let dataset = self.dataset.checkout_version(version).boxed().await;
         let dataset = dataset.map_err(|error| self.failed("opened at the version asked for", &error))?;
         Ok(Self::new(&self.table, Arc::new(dataset)))
     }
@@ -106,7 +106,7 @@ impl Snapshot {
     /// # Errors
     /// The store fails.
     pub async fn count_rows(&self) -> Result<u64> {
-        let rows = self.dataset.count_rows(None).await.map_err(|error| self.failed("counted", &error))?;
+        let rows = self.dataset.count_rows(None).boxed().await.map_err(|error| self.failed("counted", &error))?;
         Ok(rows as u64)
     }
 
@@ -115,7 +115,7 @@ impl Snapshot {
     /// # Errors
     /// The store fails.
     pub async fn latest_version(&self) -> Result<u64> {
-        self.dataset.latest_version_id().await.map_err(|error| self.failed("looked at", &error))
+        self.dataset.latest_version_id().boxed().await.map_err(|error| self.failed("looked at", &error))
     }
 
     /// Returns the size of the data files of this version.
@@ -124,7 +124,7 @@ impl Snapshot {
     /// The store fails.
     pub async fn data_bytes(&self) -> Result<u64> {
         let failed = |error| self.failed("measured", &error);
-        let store = self.dataset.object_store(None).await.map_err(failed)?;
+        let store = self.dataset.object_store(None).boxed().await.map_err(failed)?;
         let mut bytes = 0;
         for file in self.dataset.iter_fragments().flat_map(|fragment| &fragment.files) {
             // Old releases did not note the size.
@@ -132,7 +132,7 @@ impl Snapshot {
                 Some(size) => size.get(),
                 None => {
                     let path = self.dataset.data_dir().join(file.path.as_str());
-                    store.size(&path).await.map_err(failed)?
+                    store.size(&path).boxed().await.map_err(failed)?
                 }
             };
         }
@@ -190,5 +190,5 @@ pub(crate) async fn dataset(table: &Table) -> Result<Arc<Dataset>, lancedb::Erro
     let wrapper = table.dataset().ok_or_else(|| lancedb::Error::NotSupported {
         message: "a table behind a LanceDB server has no files".to_owned(),
     })?;
-    wrapper.get().await
+    wrapper.get().boxed().await
 }

@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use futures::FutureExt;
 use lancedb::{Connection, ObjectStoreRegistry, Session, Table};
 use tokio::sync::OnceCell;
 
@@ -77,7 +78,7 @@ impl Store {
     /// The store cannot be listed.
     pub async fn table_names(&self) -> Result<Vec<String>> {
         let Some(connection) = self.existing().await? else { return Ok(Vec::new()) };
-        let names = connection.table_names().execute().await;
+        let names = connection.table_names().execute().boxed().await;
         names.map_err(|error| Error::store(self.uri(), "listed", &error))
     }
 
@@ -106,7 +107,7 @@ impl Store {
     /// Opens a table for writing, or returns nothing when it has no version.
     pub(crate) async fn table(&self, name: &str) -> Result<Option<Table>> {
         let Some(connection) = self.existing().await? else { return Ok(None) };
-        match connection.open_table(name).execute().await {
+        match connection.open_table(name).execute().boxed().await {
             Ok(table) => Ok(Some(table)),
             Err(lancedb::Error::TableNotFound { .. }) => Ok(None),
             Err(error) => Err(Error::table(name, "opened", &error)),
@@ -115,7 +116,7 @@ impl Store {
 
     /// Returns the connection, and creates the directory.
     pub(crate) async fn connection(&self) -> Result<&Connection> {
-        self.inner.connection.get_or_try_init(|| self.connect()).await
+        self.inner.connection.get_or_try_init(|| self.connect().boxed()).await
     }
 
     /// Returns the connection, unless the directory does not exist.
@@ -134,7 +135,7 @@ impl Store {
         if let Location::Bucket { options, .. } = &self.inner.location {
             builder = builder.storage_options(options);
         }
-        builder.execute().await.map_err(|error| Error::store(self.uri(), "opened", &error))
+        builder.execute().boxed().await.map_err(|error| Error::store(self.uri(), "opened", &error))
     }
 
     /// Returns nothing, or an error when a table that does not open has a directory: an unreadable table

@@ -128,7 +128,7 @@ impl VectorTable {
                 continue;
             }
             let created =
-                store.connection().await?.create_empty_table(name, kind.schema(dimension)).execute().await;
+                store.connection().await?.create_empty_table(name, kind.schema(dimension)).execute().boxed().await;
             return match created {
                 Ok(table) => Ok(Self { kind, table, dimension }),
                 // Somebody else may have created it meanwhile.
@@ -196,7 +196,7 @@ impl VectorTable {
     /// # Errors
     /// The store fails.
     pub async fn count(&self) -> Result<u64> {
-        let rows = self.table.count_rows(None).await.map_err(|error| self.failed(&error))?;
+        let rows = self.table.count_rows(None).boxed().await.map_err(|error| self.failed(&error))?;
         Ok(rows as u64)
     }
 
@@ -321,7 +321,7 @@ impl VectorTable {
 
 /// Returns the length of the vectors if a table has our columns.
 async fn ours(table: &Table, kind: VectorKind) -> Result<Option<usize>> {
-    let schema = table.schema().await.map_err(|error| Error::table(table.name(), "opened", &error))?;
+    let schema = table.schema().boxed().await.map_err(|error| Error::table(table.name(), "opened", &error))?;
     let Some(dimension) = schema.field_with_name("embedding").ok().and_then(dimension) else { return Ok(None) };
     let expected = kind.schema(dimension);
     let same = expected.fields().len() == schema.fields().len()

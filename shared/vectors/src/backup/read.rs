@@ -7,7 +7,7 @@ use arrow_buffer::Buffer;
 use arrow_ipc::reader::StreamDecoder;
 use arrow_schema::SchemaRef;
 use futures::{
-    StreamExt, TryStreamExt,
+    FutureExt, StreamExt, TryStreamExt,
     stream::{self, BoxStream},
 };
 use lancedb::arrow::{SendableRecordBatchStream, SimpleRecordBatchStream};
@@ -86,7 +86,8 @@ async fn restore(folder: &Folder, table: &BackedUpTable, target: &Store) -> Resu
     let batches = stream::iter(first.map(Ok)).chain(rest);
     let batches = batches.map_err(|error| lancedb::Error::External { source: Box::new(error) });
     let created = create(target, name, schema, batches.boxed()).await?;
-    let rows = created.count_rows(None).await.map_err(|error| Error::table(name, "counted", &error))? as u64;
+    let rows =
+        created.count_rows(None).boxed().await.map_err(|error| Error::table(name, "counted", &error))? as u64;
     if rows == table.rows { Ok(rows) } else { Err(damaged("it holds another number of rows")) }
 }
 
@@ -97,7 +98,7 @@ async fn create(
     batches: BoxStream<'static, lancedb::Result<RecordBatch>>,
 ) -> Result<lancedb::Table> {
     let batches: SendableRecordBatchStream = Box::pin(SimpleRecordBatchStream::new(batches, schema));
-    let created = target.connection().await?.create_table(name, batches).execute().await;
+    let created = target.connection().await?.create_table(name, batches).execute().boxed().await;
     created.map_err(|error| Error::table(name, "restored", &error))
 }
 

@@ -192,3 +192,20 @@ async fn a_place_that_takes_no_files_is_an_error() {
     let error = back_up(&store, &place, "first").await.expect_err("not a directory").to_string();
     assert!(error.contains("cannot be"), "{error}");
 }
+
+#[test]
+fn directories_and_buckets_are_told_apart() {
+    for (uri, local) in [
+        ("/srv/笔记 store", true),
+        ("file:///srv/store", true),
+        ("data", true),
+        ("s3://bucket", false),
+        ("s3://bucket/a/", false),
+    ] {
+        assert_eq!(Place::parse(uri, None, None).map(|place| place.is_local()).expect("a place"), local, "{uri}");
+    }
+    for uri in ["", "s3://", "s3:///a", "gs://bucket", "https://example.org", "s3://key@bucket"] {
+        let error = Place::parse(uri, None, None).expect_err("no place");
+        assert!(matches!(&error, Error::Location { .. }), "{error}");
+    }
+}

@@ -12,7 +12,10 @@ use futures::TryStreamExt;
 use serde_json::{Map, Value as Json, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
-use vectors::{Snapshot, Store, StoreOptions, Value};
+use vectors::{
+    Origin, Place, Snapshot, Store, StoreOptions, Value, VectorKind, VectorRow, VectorTable, copy_cache,
+    find_backups, restore_backup, write_backup,
+};
 
 fn options(uri: &str) -> StoreOptions {
     StoreOptions { uri: uri.to_owned(), ..StoreOptions::default() }
@@ -65,4 +68,37 @@ fn to_json(value: &Value<'_>) -> Json {
             json!({"dim": numbers.len(), "sha256": hex::encode(Sha256::digest(bytes.collect::<Vec<_>>()))})
         }
     }
+}
+
+/// Whatever takes a reference gives a future that may go to another thread: this compiles or not.
+#[expect(dead_code, reason = "compiling it is the test")]
+fn futures_are_send(
+    store: &Store,
+    snapshots: &[Snapshot],
+    table: &VectorTable,
+    rows: &[VectorRow],
+    place: &Place,
+) {
+    fn is_send(_: impl Send) {}
+    is_send(store.table_names());
+    is_send(store.snapshot("memos"));
+    is_send(store.snapshot_at("memos", 1));
+    is_send(snapshots[0].rows(&["memoId"], 1));
+    is_send(snapshots[0].count_rows());
+    is_send(snapshots[0].latest_version());
+    is_send(snapshots[0].data_bytes());
+    is_send(VectorTable::open(store, VectorKind::Memo));
+    is_send(VectorTable::open_or_create(store, VectorKind::Memo, 8));
+    is_send(table.upsert(rows));
+    is_send(table.delete(&["m"]));
+    is_send(table.count());
+    is_send(table.find(&["m"]));
+    is_send(table.nearest("u", &[1.0], 1));
+    is_send(table.optimize());
+    is_send(copy_cache(&snapshots[0], store, |_| ()));
+    let origin =
+        Origin { run_id: String::new(), product_version: String::new(), source_uri: String::new(), created_at: 0 };
+    is_send(write_backup(snapshots, place, "folder", origin, |_, _| ()));
+    is_send(find_backups(place));
+    is_send(restore_backup(place, "folder", store));
 }
