@@ -1,7 +1,7 @@
 //! Copying the embedding caches to another store. What was paid for once is not paid for again
 //! (`contract/lancedb-tables.md` section 5, `contract/migration.md` section 9).
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use arrow_array::{BooleanArray, RecordBatch};
 use arrow_select::filter::filter_record_batch;
@@ -40,7 +40,7 @@ pub struct CacheCopy {
 /// The cache of the target holds vectors of another length or has other columns, or a store fails.
 pub async fn copy_cache(source: &Snapshot, target: &Store, mut progress: impl FnMut(u64)) -> Result<CacheCopy> {
     let name = source.table();
-    let table = open_or_create(source, target).await?;
+    let table = target.table_or_create(name, Arc::clone(source.schema())).await?;
     let existing = Snapshot::of(name, &table).await?;
     let columns = shared_columns(source, &existing)?;
 
@@ -73,16 +73,6 @@ pub async fn copy_cache(source: &Snapshot, target: &Store, mut progress: impl Fn
     maintenance::ensure_indexes(&table, &INDEXED).await?;
     maintenance::optimize(&table).await?;
     Ok(copy)
-}
-
-async fn open_or_create(source: &Snapshot, target: &Store) -> Result<Table> {
-    let name = source.table();
-    if let Some(table) = target.table(name).await? {
-        return Ok(table);
-    }
-    let schema = source.schema().clone();
-    let created = target.connection().await?.create_empty_table(name, schema).execute().boxed().await;
-    created.map_err(|error| Error::table(name, "created", &error))
 }
 
 /// Returns the columns of the source that the target has. Their types may differ in what LanceDB

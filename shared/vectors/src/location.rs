@@ -3,7 +3,10 @@
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
+    sync::Arc,
 };
+
+use lance::io::{ObjectStoreParams, StorageOptionsAccessor};
 
 use crate::{Error, Result};
 
@@ -42,6 +45,15 @@ impl Location {
             Self::Directory(path) => Some(path),
             Self::Bucket { .. } => None,
         }
+    }
+
+    /// Returns what lance needs to know of it.
+    pub(crate) fn object_store_params(&self) -> ObjectStoreParams {
+        let options = match self {
+            Self::Directory(_) => None,
+            Self::Bucket { options, .. } => Some(StorageOptionsAccessor::with_static_options(options.clone())),
+        };
+        ObjectStoreParams { storage_options_accessor: options.map(Arc::new), ..ObjectStoreParams::default() }
     }
 }
 

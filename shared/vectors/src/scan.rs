@@ -7,7 +7,7 @@ use std::sync::Arc;
 use lance::{Dataset, dataset::scanner::Scanner};
 
 /// How much is read from the store before it is decoded.
-pub(crate) const READ_AHEAD_BYTES: u64 = 32 << 20;
+pub(crate) const READ_AHEAD_BYTES: u64 = 16 << 20;
 
 /// About how much a batch holds, whatever the number of its rows.
 const BATCH_BYTES: u64 = 4 << 20;

@@ -2,8 +2,17 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use futures::FutureExt;
-use lancedb::{Connection, ObjectStoreRegistry, Session, Table};
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use futures::{
+    FutureExt, StreamExt,
+    stream::{self, BoxStream},
+};
+use lance::dataset::{CommitBuilder, InsertBuilder, WriteParams};
+use lancedb::{
+    Connection, ObjectStoreRegistry, Session, Table,
+    arrow::{SendableRecordBatchStream, SendableRecordBatchStreamExt, SimpleRecordBatchStream},
+};
 use tokio::sync::OnceCell;
 
 use crate::{Error, Result, Snapshot, location::Location};
@@ -31,6 +40,7 @@ pub struct Store {
 struct Inner {
     uri: String,
     location: Location,
+    session: Arc<Session>,
     /// Made when it is needed: connecting to a directory creates it.
     connection: OnceCell<Connection>,
 }
@@ -59,7 +69,8 @@ impl Store {
             Location::Directory(path) => path.display().to_string(),
             Location::Bucket { uri, .. } => uri.clone(),
         };
-        let store = Self { inner: Arc::new(Inner { uri, location, connection: OnceCell::new() }) };
+        let session = Arc::new(Session::new(CACHE_BYTES, CACHE_BYTES, Arc::new(ObjectStoreRegistry::default())));
+        let store = Self { inner: Arc::new(Inner { uri, location, session, connection: OnceCell::new() }) };
         if store.inner.location.directory().is_none() {
             store.table_names().await?;
         }
@@ -114,8 +125,52 @@ impl Store {
         }
     }
 
+    /// Opens a table for writing, or creates it without rows.
+    pub(crate) async fn table_or_create(&self, name: &str, schema: SchemaRef) -> Result<Table> {
+        if let Some(table) = self.table(name).await? {
+            return Ok(table);
+        }
+        match self.create(name, schema, stream::empty().boxed()).await {
+            Ok(table) => Ok(table),
+            // Somebody else may have created it meanwhile.
+            Err(error) => self.table(name).await?.ok_or(error),
+        }
+    }
+
+    /// Creates a table with its first rows.
+    ///
+    /// # Errors
+    /// The table is there already, whoever created it just now, or the store fails.
+    pub(crate) async fn create(
+        &self,
+        name: &str,
+        schema: SchemaRef,
+        rows: BoxStream<'static, lancedb::Result<RecordBatch>>,
+    ) -> Result<Table> {
+        let failed = |error: lance::Error| Error::table(name, "created", &error);
+        let uri = format!("{}/{name}.lance", self.uri());
+        let params = WriteParams {
+            session: Some(Arc::clone(&self.inner.session)),
+            store_params: Some(self.inner.location.object_store_params()),
+            ..WriteParams::default()
+        };
+        let rows: SendableRecordBatchStream = Box::pin(SimpleRecordBatchStream::new(rows, schema));
+        let insert = InsertBuilder::new(uri.as_str()).with_params(&params);
+        let transaction =
+            insert.execute_uncommitted_stream(rows.into_df_stream()).boxed().await.map_err(failed)?;
+        // LanceDB's own creation overwrites a table that somebody else has created since it looked, and
+        // with it the rows they have stored. Only a commit without retries refuses.
+        let commit = CommitBuilder::new(uri.as_str())
+            .with_store_params(self.inner.location.object_store_params())
+            .with_session(Arc::clone(&self.inner.session))
+            .enable_v2_manifest_paths(true)
+            .with_max_retries(0);
+        commit.execute(transaction).boxed().await.map_err(failed)?;
+        self.table(name).await?.ok_or_else(|| Error::NoStore { uri })
+    }
+
     /// Returns the connection, and creates the directory.
-    pub(crate) async fn connection(&self) -> Result<&Connection> {
+    async fn connection(&self) -> Result<&Connection> {
         self.inner.connection.get_or_try_init(|| self.connect().boxed()).await
     }
 
@@ -128,10 +183,10 @@ impl Store {
     }
 
     async fn connect(&self) -> Result<Connection> {
-        let session = Session::new(CACHE_BYTES, CACHE_BYTES, Arc::new(ObjectStoreRegistry::default()));
         // Without an interval a table handle never sees what others write.
-        let mut builder =
-            lancedb::connect(self.uri()).session(Arc::new(session)).read_consistency_interval(Duration::ZERO);
+        let mut builder = lancedb::connect(self.uri())
+            .session(Arc::clone(&self.inner.session))
+            .read_consistency_interval(Duration::ZERO);
         if let Location::Bucket { options, .. } = &self.inner.location {
             builder = builder.storage_options(options);
         }

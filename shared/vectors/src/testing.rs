@@ -16,6 +16,7 @@ use arrow_array::{
 };
 use arrow_json::ReaderBuilder;
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
+use futures::{StreamExt, future, stream};
 use lancedb::table::NaNVectorBehavior;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use serde_json::Value;
@@ -66,8 +67,8 @@ async fn append(store: &Store, table: &str, batch: RecordBatch) {
     if let Some(table) = store.table(table).await.expect("the store opens") {
         table.add(batch).on_nan_vectors(NaNVectorBehavior::Keep).execute().await.expect("the rows are added");
     } else {
-        let connection = store.connection().await.expect("the store opens");
-        connection.create_table(table, batch).execute().await.expect("the table is created");
+        let (schema, rows) = (batch.schema(), stream::once(future::ready(Ok(batch))));
+        store.create(table, schema, rows.boxed()).await.expect("the table is created");
     }
 }
 

@@ -124,16 +124,10 @@ impl VectorTable {
 
     async fn create(store: &Store, kind: VectorKind, dimension: usize) -> Result<Self> {
         for name in kind.tables() {
-            if store.table(name).await?.is_some() {
-                continue;
+            let table = store.table_or_create(name, kind.schema(dimension)).await?;
+            if let Some(dimension) = ours(&table, kind).await? {
+                return Ok(Self { kind, table, dimension });
             }
-            let created =
-                store.connection().await?.create_empty_table(name, kind.schema(dimension)).execute().boxed().await;
-            return match created {
-                Ok(table) => Ok(Self { kind, table, dimension }),
-                // Somebody else may have created it meanwhile.
-                Err(error) => Self::open(store, kind).await?.ok_or_else(|| Error::table(name, "created", &error)),
-            };
         }
         Err(Error::Layout { table: kind.tables().join(" and ") })
     }

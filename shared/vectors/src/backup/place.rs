@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lance::io::{ObjectStoreParams, ObjectStoreRegistry, StorageOptionsAccessor};
+use lance::io::ObjectStoreRegistry;
 use object_store::{ObjectStore, local::LocalFileSystem, path::Path};
 
 use crate::{Error, Result, location::Location};
@@ -44,12 +44,8 @@ impl Place {
                 at: Path::from_absolute_path(directory).map_err(|error| failed(&error))?,
             },
             // By way of lance, so that credentials are found where the tables find theirs.
-            Location::Bucket { uri, options } => {
-                let accessor = StorageOptionsAccessor::with_static_options(options.clone());
-                let params = ObjectStoreParams {
-                    storage_options_accessor: Some(Arc::new(accessor)),
-                    ..ObjectStoreParams::default()
-                };
+            Location::Bucket { uri, .. } => {
+                let params = self.location.object_store_params();
                 let registry = Arc::new(ObjectStoreRegistry::default());
                 let opened = lance::io::ObjectStore::from_uri_and_params(registry, uri, &params).await;
                 let (store, at) = opened.map_err(|error| failed(&error))?;

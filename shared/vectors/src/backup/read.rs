@@ -5,12 +5,10 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_buffer::Buffer;
 use arrow_ipc::reader::StreamDecoder;
-use arrow_schema::SchemaRef;
 use futures::{
     FutureExt, StreamExt, TryStreamExt,
     stream::{self, BoxStream},
 };
-use lancedb::arrow::{SendableRecordBatchStream, SimpleRecordBatchStream};
 use object_store::ObjectStoreExt;
 use sha2::{Digest, Sha256};
 
@@ -85,21 +83,10 @@ async fn restore(folder: &Folder, table: &BackedUpTable, target: &Store) -> Resu
     });
     let batches = stream::iter(first.map(Ok)).chain(rest);
     let batches = batches.map_err(|error| lancedb::Error::External { source: Box::new(error) });
-    let created = create(target, name, schema, batches.boxed()).await?;
+    let created = target.create(name, schema, batches.boxed()).await?;
     let rows =
         created.count_rows(None).boxed().await.map_err(|error| Error::table(name, "counted", &error))? as u64;
     if rows == table.rows { Ok(rows) } else { Err(damaged("it holds another number of rows")) }
-}
-
-async fn create(
-    target: &Store,
-    name: &str,
-    schema: SchemaRef,
-    batches: BoxStream<'static, lancedb::Result<RecordBatch>>,
-) -> Result<lancedb::Table> {
-    let batches: SendableRecordBatchStream = Box::pin(SimpleRecordBatchStream::new(batches, schema));
-    let created = target.connection().await?.create_table(name, batches).execute().boxed().await;
-    created.map_err(|error| Error::table(name, "restored", &error))
 }
 
 async fn open(folder: &Folder, file: &str) -> Result<Bytes> {
