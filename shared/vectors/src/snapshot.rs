@@ -8,7 +8,7 @@ use futures::{
     FutureExt, StreamExt, TryStreamExt, future,
     stream::{self, BoxStream},
 };
-use lance::Dataset;
+use lance::{Dataset, dataset::scanner::Scanner};
 use lancedb::Table;
 use serde::{Deserialize, Serialize};
 
@@ -128,12 +128,11 @@ impl Snapshot {
         let mut bytes = 0;
         for file in self.dataset.iter_fragments().flat_map(|fragment| &fragment.files) {
             // Old releases did not note the size.
-            bytes += match file.file_size_bytes.get() {
-                Some(size) => size.get(),
-                None => {
-                    let path = self.dataset.data_dir().join(file.path.as_str());
-                    store.size(&path).boxed().await.map_err(failed)?
-                }
+            bytes += if let Some(size) = file.file_size_bytes.get() {
+                size.get()
+            } else {
+                let path = self.dataset.data_dir().join(file.path.as_str());
+                store.size(&path).boxed().await.map_err(failed)?
             };
         }
         Ok(bytes)
@@ -169,7 +168,7 @@ impl Snapshot {
             let mut scanner = scan::bounded(&snapshot.dataset, batch_rows);
             let projected = if columns.is_empty() {
                 // A scan without any column has no rows.
-                scanner.empty_project().map(|scanner| scanner.with_row_id())
+                scanner.empty_project().map(Scanner::with_row_id)
             } else {
                 scanner.project(&columns)
             };

@@ -166,7 +166,7 @@ impl Store {
             .enable_v2_manifest_paths(true)
             .with_max_retries(0);
         commit.execute(transaction).boxed().await.map_err(failed)?;
-        self.table(name).await?.ok_or_else(|| Error::NoStore { uri })
+        self.table(name).await?.ok_or(Error::NoStore { uri })
     }
 
     /// Returns the connection, and creates the directory.

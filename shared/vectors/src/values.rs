@@ -4,8 +4,9 @@
 use std::borrow::Cow;
 
 use arrow_array::{
-    Array, ArrayRef, BooleanArray, FixedSizeListArray, Float32Array, Float64Array, Int64Array, LargeListArray,
-    LargeStringArray, ListArray, PrimitiveArray, RecordBatch, StringArray, StringViewArray, StructArray,
+    Array, ArrayRef, BooleanArray, FixedSizeListArray, Float32Array, Float64Array, GenericListArray, Int64Array,
+    LargeListArray, LargeStringArray, ListArray, OffsetSizeTrait, PrimitiveArray, RecordBatch, StringArray,
+    StringViewArray, StructArray,
     cast::AsArray,
     types::{
         ArrowPrimitiveType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
@@ -13,6 +14,7 @@ use arrow_array::{
         UInt8Type, UInt16Type, UInt32Type, UInt64Type,
     },
 };
+use arrow_buffer::ArrowNativeType;
 use arrow_schema::{DataType, TimeUnit};
 use arrow_select::take::take;
 
@@ -187,19 +189,13 @@ impl Values {
             Kind::Boolean(array) => cell(array, row, |row| Value::Boolean(array.value(row))),
             Kind::Millis(array) => cell(array, row, |row| Value::Millis(array.value(row))),
             Kind::Float(array) => cell(array, row, |row| Value::Float(array.value(row))),
-            Kind::List(array, items) => cell(array, row, |row| {
-                let offsets = array.value_offsets();
-                items.list(offsets[row] as usize, offsets[row + 1] as usize)
-            }),
-            Kind::LargeList(array, items) => cell(array, row, |row| {
-                let offsets = array.value_offsets();
-                items.list(offsets[row] as usize, offsets[row + 1] as usize)
-            }),
+            Kind::List(array, items) => items.list(array, row),
+            Kind::LargeList(array, items) => items.list(array, row),
             Kind::Struct(array, members) => cell(array, row, |row| {
                 Value::Struct(members.iter().map(|(name, values)| (name.as_str(), values.get(row))).collect())
             }),
             Kind::Vector(array, numbers) => cell(array, row, |row| {
-                let (start, length) = (array.value_offset(row) as usize, array.value_length() as usize);
+                let (start, length) = (array.value_offset(row).as_usize(), array.value_length().as_usize());
                 if numbers.null_count() == 0 {
                     return Value::Vector(Cow::Borrowed(&numbers.values()[start..start + length]));
                 }
@@ -209,8 +205,12 @@ impl Values {
         }
     }
 
-    fn list(&self, start: usize, end: usize) -> Value<'_> {
-        Value::List((start..end).map(|item| self.get(item)).collect())
+    fn list<O: OffsetSizeTrait>(&self, array: &GenericListArray<O>, row: usize) -> Value<'_> {
+        if array.is_null(row) {
+            return Value::Null;
+        }
+        let offsets = array.value_offsets();
+        Value::List((offsets[row].as_usize()..offsets[row + 1].as_usize()).map(|item| self.get(item)).collect())
     }
 }
 

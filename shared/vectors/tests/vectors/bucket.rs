@@ -5,7 +5,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "the server of the tests is known by the environment")]
 
-use std::{env, process::Command};
+use std::{env, process::Command, slice};
 
 use futures::future::join_all;
 use serde_json::json;
@@ -137,7 +137,8 @@ async fn keeps_backups_and_caches() {
     assert_eq!(find_backups(&place).await.expect("a list"), []);
     let origin =
         Origin { run_id: "r".into(), product_version: "1".into(), source_uri: "old".into(), created_at: 1 };
-    let manifest = write_backup(&[cache.clone()], &place, "first", origin, |_, _| ()).await.expect("a backup");
+    let manifest =
+        write_backup(slice::from_ref(&cache), &place, "first", origin, |_, _| ()).await.expect("a backup");
     assert!(manifest.tables[0].bytes > 8 << 20, "{}", manifest.tables[0].bytes);
     verify_backup(&place, "first", &manifest).await.expect("whole");
     assert_eq!(find_backups(&place).await.expect("a list"), [("first".to_owned(), manifest.clone())]);

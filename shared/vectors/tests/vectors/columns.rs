@@ -1,7 +1,7 @@
 //! Columns of every type and vintage.
 
 use futures::TryStreamExt;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use vectors::{
     Error,
     testing::{delete_rows, write_table},
@@ -96,7 +96,7 @@ async fn an_empty_table_has_no_rows() {
     let (_directory, store) = empty_store().await;
     write_table(&store, "t", &[("id", "Utf8", false), ("embedding", "FSL<Float32>[4]", true)], &[]).await;
     let t = snapshot(&store, "t").await;
-    assert_eq!(read_all(&t).await, [json!(0); 0]);
+    assert_eq!(read_all(&t).await, Vec::<Json>::new());
     assert_eq!(t.count_rows().await.expect("a number"), 0);
 }
 
@@ -114,7 +114,7 @@ async fn unknown_types_are_listed_together_and_refused() {
         matches!(&error, Error::UnknownType { table, column, .. } if table == "t" && column == "blobs"),
         "{error}"
     );
-    assert_eq!(read(&t, &["id"]).await, [json!(0); 0], "nobody asked for the others");
+    assert_eq!(read(&t, &["id"]).await, Vec::<Json>::new(), "nobody asked for the others");
 }
 
 #[tokio::test(flavor = "multi_thread")]

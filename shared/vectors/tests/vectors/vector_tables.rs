@@ -64,7 +64,7 @@ async fn writing_the_same_twice_changes_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn writers_at_once_double_nothing() {
-    const WRITERS: u64 = 6;
+    const WRITERS: u8 = 6;
     let (_directory, store) = empty_store().await;
     let table = memo_vectors(&store).await;
     // With something in the index, LanceDB merges in another way.
@@ -73,13 +73,13 @@ async fn writers_at_once_double_nothing() {
         .await
         .expect("stored");
     table.optimize().await.expect("compacted");
-    let start = Arc::new(Barrier::new(WRITERS as usize));
+    let start = Arc::new(Barrier::new(WRITERS.into()));
     let writers = (0..WRITERS).map(|writer| {
         let (uri, start) = (store.uri().to_owned(), Arc::clone(&start));
         tokio::spawn(async move {
             let table = memo_vectors(&Store::open(&options(&uri)).await.expect("a store")).await;
             for round in 0..2 {
-                let shared = (0..20).map(|n| row(&format!("m{round}-{n}"), "u", writer * 100 + n));
+                let shared = (0..20).map(|n| row(&format!("m{round}-{n}"), "u", u64::from(writer) * 100 + n));
                 let own = row(&format!("w{writer}-{round}"), "u", 1);
                 start.wait().await;
                 table.upsert(&shared.chain([own]).collect::<Vec<_>>()).await.expect("stored");
