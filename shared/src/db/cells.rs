@@ -66,7 +66,8 @@ macro_rules! from_row {
                     let index = column.ordinal();
                     match column.type_info().name() {
                         $($narrow)|+ => get::<i32, _>(row, index).map(|value| value.map(i64::from).into()),
-                        name if ["TEXT", "CHAR", "BLOB"].iter().any(|text| name.contains(text)) => {
+                        // A text of MySQL whose collation is binary calls itself so.
+                        name if ["TEXT", "CHAR", "BLOB", "BINARY"].iter().any(|text| name.contains(text)) => {
                             get::<String, _>(row, index).map(Into::into)
                         }
                         _ => get::<i64, _>(row, index).map(Into::into),
