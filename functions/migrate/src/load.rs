@@ -114,20 +114,24 @@ pub async fn verify(
     let mut slowest = Duration::ZERO;
     for table in tables::ALL {
         let started = Instant::now();
-        let outcome = verify_table(transaction, table, &tallies[table.name], observer).await;
-        outcome.map_err(|cause| cause.at(table.name))?;
-        slowest = slowest.max(started.elapsed());
-        deadline.check(slowest)?;
-        observer.may_go_on(Checkpoint::Statement, Some(transaction)).await?;
+        let outcome = async {
+            verify_table(transaction, table, &tallies[table.name], observer).await?;
+            slowest = slowest.max(started.elapsed());
+            deadline.check(slowest)?;
+            observer.may_go_on(Checkpoint::Statement, Some(transaction)).await
+        };
+        outcome.await.map_err(|cause| cause.at(table.name))?;
     }
     for reference in &REFERENCES {
-        let before = tallies[reference.child.name].orphans.get(reference.column).copied().unwrap_or_default();
-        let after = tables::count_orphans(transaction, reference).await?;
+        let table = reference.child.name;
+        let before = tallies[table].orphans.get(reference.column).copied().unwrap_or_default();
+        let after = tables::count_orphans(transaction, reference).await;
+        let after = after.map_err(|error| Cause::from(error).at(table))?;
         if before != after {
             let Table { name: parent, .. } = reference.parent;
             let message =
                 format!("{} names no row of {parent} {after} times, expected {before}", reference.column);
-            return Err(Cause::new(message).at(reference.child.name));
+            return Err(Cause::new(message).at(table));
         }
     }
     Ok(())

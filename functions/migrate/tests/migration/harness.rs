@@ -1,6 +1,7 @@
 //! An old install to migrate, and a database to migrate it into.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     sync::Mutex,
@@ -11,17 +12,43 @@ use migrate::{
     failure::{Cause, Failure, Phase},
     load::Deadline,
     observer::{Checkpoint, Event, Observer},
-    report::Report,
+    report::{MARKER, Report},
     run::{self, Job},
 };
+use sea_query::{QueryBuilder, Values};
+use sea_query_sqlx::{SqlxBinder, SqlxValues};
 use shared::{
     clock::ManualClock,
     config::{Migration, Runtime, Variables},
-    db::{Executor, Options},
+    db::{Cell, Database, Executor, Options},
     ids::SystemRandom,
+    repositories::{
+        data_migrations,
+        tables::{self, Table},
+    },
 };
 use tempfile::TempDir;
 use testing::{Kind, empty_database};
+use vectors::{Store, StoreOptions};
+
+/// As [`testing::on_every_database`], for what a file cannot show: the tests run on PostgreSQL and MariaDB.
+macro_rules! on_servers {
+    ($($test:ident),+ $(,)?) => {$(
+        mod $test {
+            #[tokio::test(flavor = "multi_thread")]
+            async fn postgres() {
+                super::$test(testing::Kind::Postgres).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn mariadb() {
+                super::$test(testing::Kind::MariaDb).await;
+            }
+        }
+    )+};
+}
+
+pub(crate) use on_servers;
 
 /// When every migration of these tests begins.
 pub const NOW: i64 = 1_795_600_000_000;
@@ -71,6 +98,12 @@ impl Install {
         self.path("old")
     }
 
+    /// Opens the LanceDB of the install, to write into it.
+    pub async fn store(&self) -> Store {
+        let options = StoreOptions { uri: self.source(), ..StoreOptions::default() };
+        Store::open(&options).await.expect("the directory is there")
+    }
+
     /// Returns the environment variables of a migration.
     pub fn variables(&self) -> Vec<(&'static str, String)> {
         let mut variables = vec![
@@ -98,16 +131,7 @@ impl Install {
 
     /// Migrates under somebody's eyes, all phases or one.
     pub async fn migrate_watched(&self, observer: &dyn Observer, only: Option<Phase>) -> Result<Report, Failure> {
-        let (config, clock) = (self.config(), ManualClock::at(NOW));
-        run::run(&Job {
-            config: &config,
-            clock: &clock,
-            random: &SystemRandom,
-            observer,
-            deadline: Deadline(None),
-            only,
-        })
-        .await
+        migrate(&self.config(), observer, only).await
     }
 
     /// Returns the problems that refuse the migration.
@@ -119,6 +143,73 @@ impl Install {
     pub async fn fetch<T: shared::db::Row>(&self, sql: impl Into<String>) -> Vec<T> {
         testing::fetch(&self.database.url, sql.into()).await
     }
+}
+
+impl Install {
+    /// Returns how many rows the database holds of each table that a migration fills, and of its record;
+    /// nothing of those without rows.
+    pub async fn stored(&self) -> BTreeMap<&'static str, u64> {
+        let database = Database::open(&self.database).expect("the URL is right").unchecked();
+        let mut stored = BTreeMap::new();
+        for table in tables::ALL {
+            match tables::count(&database, table).await {
+                Ok(rows) => stored.insert(table.name, rows),
+                Err(error) if error.is_missing_table() => None,
+                Err(error) => panic!("{}: {error:?}", table.name),
+            };
+        }
+        let marker = data_migrations::find_by_name(&database, MARKER).await.expect("the database answers");
+        stored.insert("_migrations", u64::from(marker.is_some()));
+        stored.retain(|_, rows| *rows > 0);
+        stored
+    }
+
+    /// Returns the rows of a table, sorted.
+    pub async fn cells(&self, table: &Table) -> Vec<Vec<Cell>> {
+        cells(&Database::open(&self.database).expect("the URL is right"), table).await
+    }
+}
+
+/// Returns the rows of a table, sorted.
+pub async fn cells(db: &Executor, table: &Table) -> Vec<Vec<Cell>> {
+    let mut rows = Vec::new();
+    tables::for_each(db, table, |row| rows.push(row)).await.expect("the table can be read");
+    rows.sort_unstable();
+    rows
+}
+
+/// Returns what two migrations of one install have in common: the rows and the checksum of every table.
+pub fn checksums(report: &Report) -> BTreeMap<&str, (u64, &str)> {
+    let tables = report.tables.iter();
+    tables.map(|(name, table)| (name.as_str(), (table.inserted, table.checksum.as_str()))).collect()
+}
+
+/// Migrates at [`NOW`].
+pub async fn migrate(config: &Migration, observer: &dyn Observer, only: Option<Phase>) -> Result<Report, Failure> {
+    let clock = ManualClock::at(NOW);
+    let job = Job { config, clock: &clock, random: &SystemRandom, observer, deadline: Deadline(None), only };
+    run::run(&job).await
+}
+
+/// A statement as it stands, to be run inside the transaction of a migration.
+pub struct Sql(pub String);
+
+impl SqlxBinder for Sql {
+    fn build_sqlx<T: QueryBuilder>(&self, _: T) -> (String, SqlxValues) {
+        (self.0.clone(), SqlxValues(Values(Vec::new())))
+    }
+}
+
+/// Ends the session of a transaction, as a failover or an operator does.
+pub async fn cut(kind: Kind, url: &str, transaction: &Executor) {
+    let (own, end) = match kind {
+        Kind::Postgres => ("CAST(pg_backend_pid() AS BIGINT)", "SELECT pg_terminate_backend({}, 10000)"),
+        Kind::MariaDb => ("CAST(CONNECTION_ID() AS SIGNED)", "KILL CONNECTION {}"),
+        Kind::Sqlite => unreachable!("a file has no sessions"),
+    };
+    let own = transaction.fetch_one("test.session", &Sql(format!("SELECT {own}"))).await;
+    let (session,): (i64,) = own.expect("the session is there");
+    testing::execute(url, end.replace("{}", &session.to_string())).await;
 }
 
 /// Copies a directory.
@@ -156,6 +247,11 @@ impl<'t> Interrupt<'t> {
     /// Returns an observer that does `action` at every checkpoint.
     pub fn new(action: Action<'t>) -> Self {
         Self { seen: Mutex::default(), action }
+    }
+
+    /// Returns an observer that only notes the checkpoints.
+    pub fn never() -> Self {
+        Self::new(Box::new(|_, _, _| std::future::ready(Ok(())).boxed()))
     }
 
     /// Returns an observer that fails the migration at the checkpoint of a number.

@@ -4,4 +4,6 @@
 //! One test binary, since each that links LanceDB is large. Tests that take a [`testing::Kind`] run on SQLite,
 //! PostgreSQL and MariaDB.
 
+mod failures;
 mod harness;
+mod small;
