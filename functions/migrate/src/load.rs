@@ -23,6 +23,9 @@ const MAX_STATEMENT_BYTES: usize = 4 << 20;
 /// The most parameters of a statement, which SQLite sets.
 const MAX_PARAMETERS: usize = 32_766;
 
+/// Why there are rows that the migration has not written.
+const NOBODY_ELSE: &str = "nobody else may write while a migration runs";
+
 /// What must be left of the time of a function for the rest of the load.
 const RESERVE: Duration = Duration::from_mins(1);
 
@@ -78,7 +81,13 @@ impl<'a> Loader<'a> {
             Some((of, inserter)) if of == table => self.inserter.insert((of, inserter)),
             _ => self.inserter.insert((table, Inserter::new(table))),
         };
-        inserter.create(self.transaction, rows).await?;
+        inserter.create(self.transaction, rows).await.map_err(|error| {
+            if error.is_unique_violation() {
+                // What MySQL says holds the key, which may be an e-mail.
+                return Cause::new(format!("a row with the same key is there already; {NOBODY_ELSE}"));
+            }
+            error.into()
+        })?;
         self.deadline.check(Duration::ZERO)?;
         self.observer.may_go_on(Checkpoint::Statement, Some(self.transaction)).await
     }
@@ -150,10 +159,8 @@ async fn verify_table(
     }
     let count = tables::count(transaction, table).await?;
     if count != expected.rows {
-        return Err(Cause::new(format!(
-            "it holds {count} rows, expected {}; nobody else may write while a migration runs",
-            expected.rows
-        )));
+        let rows = expected.rows;
+        return Err(Cause::new(format!("it holds {count} rows, expected {rows}; {NOBODY_ELSE}")));
     }
     let started = Instant::now();
     let (mut checksum, mut done, mut difference) = (Checksum::default(), 0, None);

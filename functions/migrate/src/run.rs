@@ -428,7 +428,7 @@ impl Job<'_> {
         }
         transaction.commit().await.map_err(|error| Failure::Unknown(chain(&error)))?;
         let gone = self.observer.may_go_on(Checkpoint::Committed, None).await;
-        gone.map_err(|cause| Failure::Unknown(format!("{cause:?}")))
+        gone.map_err(|cause| Failure::Unknown(cause.to_string()))
     }
 
     async fn load_in(

@@ -9,3 +9,4 @@ mod failures;
 mod harness;
 mod kill;
 mod small;
+mod together;
