@@ -6,6 +6,7 @@
 
 mod corruption;
 mod failures;
+mod generated;
 mod harness;
 mod kill;
 mod small;
