@@ -83,9 +83,7 @@ macro_rules! options {
         #[derive(Debug, Default, Args)]
         pub struct Settings {
             $(
-                $(#[doc = $help])+
-                #[doc = concat!("[", $variable, "]")]
-                #[arg(long = $long, value_name = $value)]
+                #[arg(long = $long, value_name = $value, help = concat!($($help,)+ " [", $variable, "]").trim_start())]
                 $field: Option<String>,
             )*
             /// Migrate without a backup. [MIGRATION_SKIP_BACKUP=true]
