@@ -7,9 +7,9 @@ use std::collections::{HashMap, HashSet};
 use shared::{clock::Millis, config::DuplicateEmails, db::Cell};
 
 use crate::{
-    digest::{Digest, DigestSet},
+    digest::{Digest, DigestSet, Keys},
     failure::Problem,
-    legacy::{Entity, Notes, Rules, Unique},
+    legacy::{Entity, Notes, Unique},
 };
 
 /// Why a row is left out. Each is counted in the report.
@@ -43,8 +43,8 @@ impl Skip {
 enum Change {
     /// The e-mail becomes NULL.
     NoEmail,
-    /// The key gets the id at its end.
-    OwnKey,
+    /// The key gets the id at its end, so many times that no other row has it.
+    OwnKey(usize),
 }
 
 /// What is known of the rows of one table.
@@ -75,11 +75,10 @@ impl TablePlan {
         match self.change.get(&position) {
             None => {}
             Some(Change::NoEmail) => row[column("email")] = Cell::Null,
-            Some(Change::OwnKey) => {
-                let id = row[0].as_text().unwrap_or_default().to_owned();
+            Some(Change::OwnKey(times)) => {
+                let id = format!("#{}", row[0].as_text().unwrap_or_default());
                 if let Cell::Text(key) = &mut row[column("name_key")] {
-                    key.push('#');
-                    key.push_str(&id);
+                    key.push_str(&id.repeat(*times));
                 }
             }
         }
@@ -102,30 +101,56 @@ struct Candidate {
     updated_at: Millis,
     /// Whether a recommendation recommends anything.
     filled: bool,
+    /// The owner and the key of a name.
+    name_key: Option<(String, String)>,
+}
+
+impl Candidate {
+    /// Returns how often the key of a name needs the id at its end to be nobody's. Once, unless somebody has
+    /// called something just like that.
+    fn times_to_append(&self, keys: Keys, taken: &DigestSet) -> usize {
+        let Some((uid, key)) = &self.name_key else { return 1 };
+        let (mut times, mut own_key) = (1, format!("{key}#{}", self.name));
+        while taken.contains(keys.digest(&[uid, &own_key])) {
+            own_key = format!("{own_key}#{}", self.name);
+            times += 1;
+        }
+        times
+    }
 }
 
 /// Decides between rows that share an id or a unique key.
 pub struct Contest {
-    ids: HashSet<Digest>,
-    keys: HashSet<Digest>,
+    keys: Keys,
+    repeated_ids: HashSet<Digest>,
+    repeated_keys: HashSet<Digest>,
+    taken: DigestSet,
     candidates: Vec<Candidate>,
 }
 
 impl Contest {
-    /// Returns the contest over ids and keys that occur more than once; `None` when none do.
+    /// Returns the contest over ids and unique keys that occur more than once; `None` when none do. `taken`
+    /// holds all unique keys.
     #[must_use]
-    pub fn new(ids: Vec<Digest>, keys: Vec<Digest>) -> Option<Self> {
-        (!ids.is_empty() || !keys.is_empty()).then(|| Self {
-            ids: ids.into_iter().collect(),
-            keys: keys.into_iter().collect(),
+    pub fn new(
+        keys: Keys,
+        repeated_ids: Vec<Digest>,
+        repeated_keys: Vec<Digest>,
+        taken: DigestSet,
+    ) -> Option<Self> {
+        (!repeated_ids.is_empty() || !repeated_keys.is_empty()).then(|| Self {
+            keys,
+            repeated_ids: repeated_ids.into_iter().collect(),
+            repeated_keys: repeated_keys.into_iter().collect(),
+            taken,
             candidates: Vec::new(),
         })
     }
 
     /// Takes a row into account.
-    pub fn enter(&mut self, entity: &Entity, rules: &Rules, position: u64, row: &[Cell]) {
-        let (id, unique) = (entity.id(row, rules.keys), entity.unique_key(row, rules.keys));
-        if !self.ids.contains(&id) && !unique.is_some_and(|key| self.keys.contains(&key)) {
+    pub fn enter(&mut self, entity: &Entity, position: u64, row: &[Cell]) {
+        let (id, unique) = (entity.id(row, self.keys), entity.unique_key(row, self.keys));
+        if !self.repeated_ids.contains(&id) && !unique.is_some_and(|key| self.repeated_keys.contains(&key)) {
             return;
         }
         let time = |column: &str| match entity.table.columns.iter().position(|found| found.name == column) {
@@ -137,6 +162,8 @@ impl Contest {
         };
         let created_at = time("created_at").unwrap_or_default();
         let filled = entity.unique == Some(Unique::Day) && row[entity.table.place("memo_ids")] != "[]".into();
+        let text = |column: &str| row[entity.table.place(column)].as_text().unwrap_or_default().to_owned();
+        let name_key = (entity.unique == Some(Unique::NameKey)).then(|| (text("uid"), text("name_key")));
         self.candidates.push(Candidate {
             position,
             id,
@@ -145,6 +172,7 @@ impl Contest {
             created_at,
             updated_at: time("updated_at").unwrap_or(created_at),
             filled,
+            name_key,
         });
     }
 
@@ -182,10 +210,12 @@ impl Contest {
                     ));
                 }
                 Some(Unique::Email) => {
-                    amend(plan, &group[1..], Change::NoEmail, "duplicateEmailsRemoved");
+                    amend(plan, &group[1..], "duplicateEmailsRemoved", |_| Change::NoEmail);
                 }
                 Some(Unique::NameKey) => {
-                    amend(plan, &group[1..], Change::OwnKey, "duplicateNames");
+                    let own_key =
+                        |loser: &Candidate| Change::OwnKey(loser.times_to_append(self.keys, &self.taken));
+                    amend(plan, &group[1..], "duplicateNames", own_key);
                 }
                 Some(Unique::Direction) => leave_out(plan, &group[1..], Skip::DuplicateRelation),
                 Some(Unique::Day) => {
@@ -198,9 +228,9 @@ impl Contest {
     }
 }
 
-fn amend(plan: &mut TablePlan, losers: &[Candidate], change: Change, note: &'static str) {
+fn amend(plan: &mut TablePlan, losers: &[Candidate], note: &'static str, change: impl Fn(&Candidate) -> Change) {
     for loser in losers {
-        plan.change.insert(loser.position, change);
+        plan.change.insert(loser.position, change(loser));
         plan.notes.add(note, &loser.name);
     }
 }

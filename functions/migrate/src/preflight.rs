@@ -221,14 +221,14 @@ impl Preflight<'_> {
             self.observer.hear(Event::Progress { verb: Verb::Check, table: entity.name, done, total });
         }
         let (ids, repeated_ids) = DigestSet::new(ids);
-        let (_, repeated_keys) = DigestSet::new(keys);
+        let (taken, repeated_keys) = DigestSet::new(keys);
         plan.ids = ids;
-        if let Some(mut contest) = Contest::new(repeated_ids, repeated_keys) {
+        if let Some(mut contest) = Contest::new(self.rules.keys, repeated_ids, repeated_keys, taken) {
             let mut scan = Scan::new(entity, snapshot, &wanted);
             while let Some((first, rows)) = scan.next().await? {
                 for record in Batch::new(entity, &rows).records(first) {
                     if let Ok(Some(row)) = entity.row(&record, self.rules) {
-                        contest.enter(entity, self.rules, record.position, &row);
+                        contest.enter(entity, record.position, &row);
                     }
                 }
             }
