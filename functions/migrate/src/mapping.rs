@@ -273,7 +273,20 @@ impl Mapping<'_> {
                 }
             }
         }
+        if *table == tables::MEMOS {
+            self.count_lost_attachments(&row, tally);
+        }
         sink.take(table, row).await
+    }
+
+    /// Counts the attachments of a memo that have no row; their ids are no column, but a JSON array.
+    fn count_lost_attachments(&self, row: &[Cell], tally: &mut Tally) {
+        let text = row[tables::MEMOS.place("attachments")].as_text().unwrap_or("[]");
+        let ids: Vec<String> = serde_json::from_str(text).unwrap_or_default();
+        let rows = &self.plan.table("attachments").ids;
+        for _ in ids.iter().filter(|id| !rows.contains(self.rules.keys.digest(&[id]))) {
+            *tally.orphans.entry("attachments").or_default() += 1;
+        }
     }
 }
 

@@ -165,12 +165,13 @@ pub struct Reference {
 }
 
 /// Every reference between the tables.
-pub static REFERENCES: [Reference; 12] = [
+pub static REFERENCES: [Reference; 13] = [
     Reference { child: &CATEGORIES, column: "uid", parent: &USERS },
     Reference { child: &TAGS, column: "uid", parent: &USERS },
     Reference { child: &MEMOS, column: "uid", parent: &USERS },
     Reference { child: &MEMOS, column: "category_id", parent: &CATEGORIES },
     Reference { child: &MEMO_TAGS, column: "tag_id", parent: &TAGS },
+    Reference { child: &MEMO_RELATIONS, column: "uid", parent: &USERS },
     Reference { child: &MEMO_RELATIONS, column: "source_memo_id", parent: &MEMOS },
     Reference { child: &MEMO_RELATIONS, column: "target_memo_id", parent: &MEMOS },
     Reference { child: &ATTACHMENTS, column: "uid", parent: &USERS },
