@@ -462,6 +462,12 @@ impl Job<'_> {
                 .warnings
                 .push(format!("{wrong} tags have another usageCount than memos that carry them; they are kept"));
         }
+        let tied = tables::count_tied_messages(transaction).await?;
+        if tied > 0 {
+            report.warnings.push(format!(
+                "{tied} messages have the time of another of their conversation: their order is a guess"
+            ));
+        }
         report.tables = table_reports(&work.plan, &tallies);
         report.duration_ms = milliseconds(begun);
         mark(self, transaction, report).await?;

@@ -277,6 +277,26 @@ pub async fn count_wrong_usage(db: &Executor) -> Result<u64> {
     fetch_count(db, "tables.count_wrong_usage", &select).await
 }
 
+/// Counts the messages that were created at the same time as another of their conversation.
+///
+/// # Errors
+/// The database fails.
+pub async fn count_tied_messages(db: &Executor) -> Result<u64> {
+    let other = Query::select()
+        .expr(Expr::val(1))
+        .from_as("ai_messages", "o")
+        .and_where(Expr::col(("o", "conversation_id")).equals(("m", "conversation_id")))
+        .and_where(Expr::col(("o", "created_at")).equals(("m", "created_at")))
+        .and_where(Expr::col(("o", "message_id")).ne(Expr::col(("m", "message_id"))))
+        .to_owned();
+    let select = Query::select()
+        .expr(Func::count(Expr::cust("*")))
+        .from_as("ai_messages", "m")
+        .and_where(Expr::exists(other))
+        .to_owned();
+    fetch_count(db, "tables.count_tied_messages", &select).await
+}
+
 async fn fetch_count(db: &Executor, operation: &'static str, select: &sea_query::SelectStatement) -> Result<u64> {
     let (count,): (i64,) = db.fetch_one(operation, select).await?;
     Ok(count.unsigned_abs())
