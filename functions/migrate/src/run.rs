@@ -99,6 +99,9 @@ pub async fn run(job: &Job<'_>) -> Result<Report, Failure> {
     let mut report = job.report(stores, &work);
     let mut watch = Watch::start(begun);
     watch.stop(Phase::Preflight.as_str(), &mut report);
+    if job.runs(Phase::Load) {
+        job.check_time(&work.plan)?;
+    }
     job.make_schema(&work.database).await?;
     watch.stop(Phase::Schema.as_str(), &mut report);
     report.backup = job.backup(&work).await?;
@@ -116,7 +119,6 @@ pub async fn run(job: &Job<'_>) -> Result<Report, Failure> {
         report.duration_ms = milliseconds(begun);
         return Ok(report);
     }
-    job.check_time(&work.plan)?;
     job.begin(Phase::Load).await?;
     job.load(&work, &target, &mut report, begun).await?;
     for table in tables::ALL {
