@@ -87,7 +87,7 @@ pub async fn run(job: &Job<'_>) -> Result<Report, Failure> {
         }
         First::Nothing(work) => {
             job.make_schema(&work.database).await?;
-            let report = Report { status: Status::NothingToMigrate, ..job.report(stores, &work) };
+            let report = job.report_of_nothing(stores, &work);
             let transaction =
                 work.database.begin().await.map_err(|error| Cause::from(error).during(Phase::Load))?;
             mark(job, &transaction, &report).await.map_err(|cause| cause.during(Phase::Load))?;
@@ -139,9 +139,7 @@ pub async fn check(job: &Job<'_>) -> Result<Report, Failure> {
     let stores = stores(job.config)?;
     let work = match job.first_look(stores, open(job.config)?).await? {
         First::Done(report) => return Ok(Report { status: Status::AlreadyMigrated, ..*report }),
-        First::Nothing(work) => {
-            return Ok(Report { status: Status::NothingToMigrate, ..job.report(stores, &work) });
-        }
+        First::Nothing(work) => return Ok(job.report_of_nothing(stores, &work)),
         First::Work(work) => work,
     };
     let tallies = job.map(&work, &DigestSet::default()).await?;
@@ -270,6 +268,12 @@ impl Job<'_> {
             table_migrations: work.source.recorded.clone(),
             warnings: self.warnings(work),
         }
+    }
+
+    fn report_of_nothing(&self, stores: &VectorStores, work: &Work) -> Report {
+        let tallies = tables::ALL.iter().map(|table| (table.name, Tally::default())).collect();
+        let tables = table_reports(&work.plan, &tallies);
+        Report { status: Status::NothingToMigrate, tables, ..self.report(stores, work) }
     }
 
     fn warnings(&self, work: &Work) -> Vec<String> {
