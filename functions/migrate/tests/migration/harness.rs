@@ -17,10 +17,11 @@ use migrate::{
 };
 use sea_query::{QueryBuilder, Values};
 use sea_query_sqlx::{SqlxBinder, SqlxValues};
+use serde_json::Value as Json;
 use shared::{
     clock::ManualClock,
     config::{Migration, Runtime, Variables},
-    db::{Cell, Database, Executor, Options},
+    db::{Cell, Cells, Database, Executor, Options},
     ids::SystemRandom,
     repositories::{
         data_migrations,
@@ -29,7 +30,7 @@ use shared::{
 };
 use tempfile::TempDir;
 use testing::{Kind, empty_database};
-use vectors::{Store, StoreOptions};
+use vectors::{Store, StoreOptions, testing::write_table};
 
 /// As [`testing::on_every_database`], for what a file cannot show: the tests run on PostgreSQL and MariaDB.
 macro_rules! on_servers {
@@ -65,6 +66,8 @@ pub struct Install {
     pub database: Options,
     /// Settings beyond those of every test.
     pub settings: Vec<(&'static str, String)>,
+    /// Whether the migration thinks that it is a function.
+    pub runtime: Runtime,
 }
 
 impl Install {
@@ -72,7 +75,7 @@ impl Install {
     pub async fn empty(kind: Kind) -> Self {
         let directory = tempfile::tempdir().expect("a directory can be made");
         fs::create_dir(directory.path().join("old")).expect("a directory can be made");
-        Self { directory, database: empty_database(kind).await, settings: Vec::new() }
+        Self { directory, database: empty_database(kind).await, settings: Vec::new(), runtime: Runtime::Local }
     }
 
     /// Returns a copy of the fixture, and an empty database.
@@ -98,10 +101,18 @@ impl Install {
         self.path("old")
     }
 
-    /// Opens the LanceDB of the install, to write into it.
+    /// Returns the LanceDB of the install, to read from and write to.
     pub async fn store(&self) -> Store {
         let options = StoreOptions { uri: self.source(), ..StoreOptions::default() };
-        Store::open(&options).await.expect("the directory is there")
+        Store::open_or_create(&options).await.expect("the store opens")
+    }
+
+    /// Writes rows of an old table, which is created when it is not there. `columns` are names and types, such as
+    /// `uid:Utf8 createdAt:Timestamp(us)`; every cell may be null.
+    pub async fn write(&self, table: &str, columns: &str, rows: &[Json]) {
+        let columns = columns.split_whitespace().map(|column| column.split_once(':').expect("name:type"));
+        let columns: Vec<_> = columns.map(|(name, data_type)| (name, data_type, true)).collect();
+        write_table(&self.store().await, table, &columns, rows).await;
     }
 
     /// Returns the environment variables of a migration.
@@ -121,7 +132,7 @@ impl Install {
     pub fn config(&self) -> Migration {
         let variables: Variables =
             self.variables().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        Migration::read(Runtime::Local, variables).expect("the settings of tests are right")
+        Migration::read(self.runtime, variables).expect("the settings of tests are right")
     }
 
     /// Migrates.
@@ -142,6 +153,17 @@ impl Install {
     /// Returns the rows that a statement finds in the database.
     pub async fn fetch<T: shared::db::Row>(&self, sql: impl Into<String>) -> Vec<T> {
         testing::fetch(&self.database.url, sql.into()).await
+    }
+
+    /// Returns the rows that a statement finds, each as the list of its values.
+    pub async fn rows(&self, sql: &str) -> Json {
+        let value = |cell| match cell {
+            Cell::Null => Json::Null,
+            Cell::Text(text) => text.into(),
+            Cell::Integer(integer) => integer.into(),
+        };
+        let rows = self.fetch::<Cells>(sql).await;
+        rows.into_iter().map(|Cells(cells)| cells.into_iter().map(value).collect::<Json>()).collect()
     }
 }
 
@@ -258,6 +280,14 @@ impl<'t> Interrupt<'t> {
     pub fn at(number: usize) -> Self {
         Self::new(Box::new(move |seen, _, _| {
             let outcome = if seen == number { Err("interrupted by the test".to_owned()) } else { Ok(()) };
+            std::future::ready(outcome).boxed()
+        }))
+    }
+
+    /// Returns an observer that fails the migration at the first checkpoint of a kind.
+    pub fn on(stop: Checkpoint) -> Self {
+        Self::new(Box::new(move |_, checkpoint, _| {
+            let outcome = if checkpoint == stop { Err("interrupted by the test".to_owned()) } else { Ok(()) };
             std::future::ready(outcome).boxed()
         }))
     }

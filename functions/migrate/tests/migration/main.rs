@@ -9,5 +9,7 @@ mod failures;
 mod generated;
 mod harness;
 mod kill;
+mod old;
 mod small;
 mod together;
+mod variants;
