@@ -189,12 +189,21 @@ impl Server {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let email = format!("user-{}-{number}@example.com", std::process::id());
         let credentials = json!({"email": email, "password": PASSWORD});
+        self.anonymous().post("/api/v1/auth/register", credentials).await.data();
+        self.log_in(&email, PASSWORD).await
+    }
+
+    /// Signs somebody in who has an account.
+    ///
+    /// # Panics
+    /// The sign-in fails.
+    pub async fn log_in(&self, email: &str, password: &str) -> Client {
         let anonymous = self.anonymous();
-        let registered = anonymous.post("/api/v1/auth/register", credentials.clone()).await;
-        let uid = registered.data()["user"]["uid"].as_str().expect("a uid").to_owned();
+        let credentials = json!({"email": email, "password": password});
         let signed_in = anonymous.post("/api/v1/auth/login", credentials).await;
         let token = signed_in.data()["token"].as_str().expect("a token");
-        Client { authorization: Some(format!("Bearer {token}")), uid, email, ..anonymous }
+        let uid = signed_in.data()["user"]["uid"].as_str().expect("a uid").to_owned();
+        Client { authorization: Some(format!("Bearer {token}")), uid, email: email.to_owned(), ..anonymous }
     }
 }
 

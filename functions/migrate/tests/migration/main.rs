@@ -6,9 +6,11 @@
 
 mod corruption;
 mod failures;
+mod fixture;
 mod generated;
 mod harness;
 mod kill;
+mod manifest;
 mod old;
 mod small;
 mod together;
