@@ -12,6 +12,7 @@ mod harness;
 mod kill;
 mod manifest;
 mod old;
+mod places;
 mod small;
 mod together;
 mod variants;
