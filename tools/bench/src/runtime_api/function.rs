@@ -93,6 +93,17 @@ impl Function {
         }
     }
 
+    /// As [`Self::invoke`], with a time limit of the function's own.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn invoke_within(&mut self, event: &Value, limit: Duration) -> Result<Value, Failure> {
+        tokio::select! {
+            outcome = self.api.invoke_within(event, limit) => outcome,
+            failure = self.process.exited() => Err(failure),
+        }
+    }
+
     /// Returns what the process has used so far.
     ///
     /// # Errors

@@ -60,6 +60,7 @@ struct Shared {
 struct Invocation {
     id: String,
     payload: String,
+    limit: Duration,
 }
 
 impl RuntimeApi {
@@ -112,17 +113,25 @@ impl RuntimeApi {
     /// # Errors
     /// [`Failure::Invocation`] or [`Failure::TimedOut`].
     pub async fn invoke(&self, event: &Value) -> Result<Value, Failure> {
+        self.invoke_within(event, PATIENCE).await
+    }
+
+    /// As [`Self::invoke`], for a function with a time limit of its own.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn invoke_within(&self, event: &Value, limit: Duration) -> Result<Value, Failure> {
         let number = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
         let id = format!("00000000-0000-4000-8000-{number:012x}");
         let (sender, receiver) = oneshot::channel();
         self.shared.waiting().insert(id.clone(), sender);
         // The receiver lives as long as `self`.
-        let _ = self.events.send(Invocation { id: id.clone(), payload: event.to_string() });
-        let outcome = timeout(PATIENCE, receiver).await;
+        let _ = self.events.send(Invocation { id: id.clone(), payload: event.to_string(), limit });
+        let outcome = timeout(limit, receiver).await;
         self.shared.waiting().remove(&id);
         match outcome {
             Ok(Ok(outcome)) => outcome.map_err(Failure::Invocation),
-            Ok(Err(_)) | Err(_) => Err(Failure::TimedOut(PATIENCE)),
+            Ok(Err(_)) | Err(_) => Err(Failure::TimedOut(limit)),
         }
     }
 }
@@ -181,13 +190,13 @@ fn refusal(status: StatusCode, error_type: &str) -> Response {
 /// Answers with the next event, however long that takes.
 async fn next(State(shared): State<Arc<Shared>>) -> Response {
     shared.polled(Ok(Instant::now()));
-    let Some(Invocation { id, payload }) = shared.queue.lock().await.recv().await else {
+    let Some(Invocation { id, payload, limit }) = shared.queue.lock().await.recv().await else {
         return refusal(StatusCode::GONE, "Shutdown");
     };
-    let patience = i64::try_from(PATIENCE.as_millis()).unwrap_or(i64::MAX);
+    let limit = i64::try_from(limit.as_millis()).unwrap_or(i64::MAX);
     let headers = [
         ("content-type", "application/json".to_owned()),
-        ("lambda-runtime-deadline-ms", (SystemClock.now() + patience).to_string()),
+        ("lambda-runtime-deadline-ms", (SystemClock.now() + limit).to_string()),
         (
             "lambda-runtime-invoked-function-arn",
             "arn:aws:lambda:us-east-1:123456789012:function:function".to_owned(),
