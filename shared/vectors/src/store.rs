@@ -18,7 +18,7 @@ use tokio::sync::OnceCell;
 use crate::{Error, Result, Snapshot, location::Location};
 
 /// What the caches of indexes and of file metadata may hold, each. LanceDB's own limits are gigabytes.
-const CACHE_BYTES: usize = 32 << 20;
+const CACHE_BYTES: usize = 16 << 20;
 
 /// Where a store is. Credentials come from the environment or the role.
 #[derive(Debug, Clone, Default)]
