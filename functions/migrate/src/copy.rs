@@ -70,6 +70,8 @@ pub async fn copy_vectors(
     let mut report = VectorReport::default();
     let Some(dimension) = snapshot.vector_dimension(column.vector) else { return Ok(report) };
     let table = VectorTable::open_or_create(target, column.kind, dimension).await?;
+    // The rows of one id are one row by now, so that only what an earlier run has left can be doubled.
+    let is_new = table.count().await? == 0;
     let entity = entity(column.table);
     let started = std::time::Instant::now();
     let total = plan.source_rows;
@@ -85,7 +87,11 @@ pub async fn copy_vectors(
         let rows = rows?;
         let found = vectors_of(entity, column, plan, &rows, position, &mut notes, &mut report)?;
         position += rows.len() as u64;
-        table.upsert(&found).await?;
+        if is_new {
+            table.append(&found).await?;
+        } else {
+            table.upsert(&found).await?;
+        }
         // Some of the first, of those in the middle, and the last.
         probes.extend(found.into_iter().step_by(BATCH_ROWS / 2).take(2));
         if probes.len() > PROBES {

@@ -4,6 +4,7 @@
 use std::{
     fs::{File, TryLockError},
     path::PathBuf,
+    time::Duration,
 };
 
 use sqlx::{MySqlConnection, PgConnection, SqlitePool};
@@ -40,9 +41,18 @@ impl Database {
             Backend::PostgresPool(pool) => {
                 let mut connection = pool.acquire().await.map_err(failed)?.detach();
                 let statement = "SELECT pg_try_advisory_lock(4702111234474983746)";
-                let (locked,): (bool,) =
-                    sqlx::query_as(statement).fetch_one(&mut connection).await.map_err(failed)?;
-                locked.then_some(Holder::Postgres(connection))
+                let mut is_locked = false;
+                // The server takes a moment to notice that a process has ended.
+                for attempt in 0..10 {
+                    if attempt > 0 {
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                    }
+                    (is_locked,) = sqlx::query_as(statement).fetch_one(&mut connection).await.map_err(failed)?;
+                    if is_locked {
+                        break;
+                    }
+                }
+                is_locked.then_some(Holder::Postgres(connection))
             }
             Backend::MySqlPool(pool) => {
                 let mut connection = pool.acquire().await.map_err(failed)?.detach();

@@ -171,6 +171,24 @@ impl VectorTable {
         Ok(())
     }
 
+    /// Adds vectors whose ids are not there, in one commit and without looking: for the first fill of a table by
+    /// its only writer. [`Self::upsert`] reads the ids of the whole table each time.
+    ///
+    /// # Errors
+    /// As [`Self::upsert`].
+    pub async fn append(&self, rows: &[VectorRow]) -> Result<()> {
+        for row in rows {
+            self.check(&row.id, &row.vector)?;
+        }
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let batch = self.batch(&rows.iter().collect::<Vec<_>>())?;
+        let add = || self.table.add(batch.clone()).execute();
+        maintenance::retrying(self.name(), "written", || add().boxed()).await?;
+        Ok(())
+    }
+
     /// Removes vectors. Ids that are not there are no error.
     ///
     /// # Errors
