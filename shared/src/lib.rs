@@ -10,9 +10,11 @@
 //! | [`repositories`] | SQL, and nothing else |
 //! | [`db`] | connections, transactions, dialects, the schema |
 //!
-//! [`dto`] holds the wire types that all of them speak. [`config`], [`clock`] and [`ids`] bring the
+//! [`clients`] reaches what lies outside, such as object storage. [`dto`] holds the wire types that all of
+//! them speak. [`config`], [`clock`] and [`ids`] bring the
 //! outside world in as arguments, so that a test can replace it.
 
+pub mod clients;
 pub mod clock;
 pub mod config;
 pub mod context;
