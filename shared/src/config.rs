@@ -4,6 +4,7 @@
 //! message, so that a person fixes them in one go. [`SETTINGS`] lists every setting that
 //! [`Config::read`] knows; `.env.example` is generated from it.
 
+mod files;
 mod migration;
 
 use std::{
@@ -17,8 +18,12 @@ use std::{
 use jiff::tz::TimeZone;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
+pub use self::files::read_files;
 pub use self::migration::{DuplicateEmails, InvalidProperties, LegacyTagNames, Migration, VectorStores};
-use crate::db::{self, Dialect, SqliteJournal, SslMode};
+use crate::{
+    clients::storage,
+    db::{self, Dialect, SqliteJournal, SslMode},
+};
 
 /// A setting, as `.env.example` shows it.
 #[derive(Debug, Clone, Copy)]
@@ -79,7 +84,30 @@ settings! {
     LANCEDB_S3_PREFIX = "lancedb", "Prefix in that bucket.";
     LANCEDB_S3_ENDPOINT = "", "Address of an S3 server that is not AWS.";
     AWS_REGION = "us-east-1", "Region of the buckets. Lambda sets it, and the credentials too.";
-    ATTACHMENT_PRESIGNED_URL_EXPIRY = "3600", "Life of an access URL, in seconds.";
+    ATTACHMENT_STORAGE_TYPE = "local", "local, s3 or oss: where new files go. Old ones stay where they are. Default: s3 in Lambda, local in `local`.";
+    ATTACHMENT_MAX_FILE_SIZE = "52428800", "Bytes of an attachment or avatar.";
+    ATTACHMENT_BLOCKED_MIME_TYPES = "", "Comma-separated media types that are refused, replacing the built-in list; x/* is a family.";
+    ATTACHMENT_PRESIGNED_URL_EXPIRY = "3600", "Life of an access URL, in seconds; at most 604800, and 43200 when the keys are those of a role.";
+    ATTACHMENT_LOCAL_PATH = "./attachments", "Directory of local files. `local` defaults to attachments/ in DATA_DIR; in Lambda below EFS_MOUNT_PATH.";
+    ATTACHMENT_S3_BUCKET = "", "Required for s3.";
+    ATTACHMENT_S3_PREFIX = "attachments", "What the keys of new objects begin with.";
+    ATTACHMENT_S3_REGION = "us-east-1", "Default: AWS_REGION, which Lambda sets, else us-east-1.";
+    ATTACHMENT_S3_ENDPOINT = "", "Another service that speaks the protocol of S3.";
+    ATTACHMENT_S3_FORCE_PATH_STYLE = "", "true or false. Unset: true for an endpoint that does not name the region.";
+    ATTACHMENT_S3_ACCESS_KEY_ID = "", "With ATTACHMENT_S3_SECRET_ACCESS_KEY. Default: those of the environment (AWS_ACCESS_KEY_ID and so on), which are the role of a function.";
+    ATTACHMENT_S3_SECRET_ACCESS_KEY = "", "With ATTACHMENT_S3_ACCESS_KEY_ID.";
+    ATTACHMENT_S3_IS_PUBLIC = "false", "true when everybody may read the bucket: access URLs are then not signed.";
+    ATTACHMENT_OSS_BUCKET = "", "Aliyun OSS. Required for oss; needed for old files as long as there are some.";
+    ATTACHMENT_OSS_PREFIX = "attachments", "What the keys of new objects begin with.";
+    ATTACHMENT_OSS_REGION = "cn-hangzhou", "The region of the bucket.";
+    ATTACHMENT_OSS_ENDPOINT = "", "Default: that of the region.";
+    ATTACHMENT_OSS_ACCESS_KEY_ID = "", "Required for oss.";
+    ATTACHMENT_OSS_ACCESS_KEY_SECRET = "", "Required for oss.";
+    ATTACHMENT_OSS_IS_PUBLIC = "false", "true when everybody may read the bucket.";
+    AWS_ACCESS_KEY_ID = "", "Set by Lambda.";
+    AWS_SECRET_ACCESS_KEY = "", "Set by Lambda.";
+    AWS_SESSION_TOKEN = "", "Set by Lambda.";
+    WEB_DIR = "", "`local`: a built web client to serve beside the API.";
     PUSH_ALLOWED_HOSTS = "", "Comma-separated hosts that webhooks may name beside open.feishu.cn and open.larksuite.com.";
     MIGRATION_SOURCE_LANCEDB_URI = "", "`migrate`: the LanceDB of the old install. Default: LANCEDB_URI.";
     BACKUP_URI = "", "`migrate`: where the backup goes, s3://bucket/prefix or a directory.";
@@ -176,8 +204,10 @@ pub struct Config {
     pub database: db::Options,
     /// The vector store; `None` when none is configured.
     pub lancedb_uri: Option<String>,
-    /// The life of an access URL.
-    pub file_url_expiry: Duration,
+    /// Where files are.
+    pub files: storage::Settings,
+    /// A built web client that `local` serves.
+    pub web_dir: Option<PathBuf>,
     /// Which URLs a push rule may name.
     pub outbound: OutboundPolicy,
     /// The log filter.
@@ -290,7 +320,8 @@ impl Config {
             zone,
             database: database(vars, runtime, production, &data_dir),
             lancedb_uri: lancedb_uri(vars, runtime, &data_dir),
-            file_url_expiry: Duration::from_secs(vars.number("ATTACHMENT_PRESIGNED_URL_EXPIRY", 3600)),
+            files: files::read(vars, runtime, &data_dir),
+            web_dir: vars.get("WEB_DIR").map(PathBuf::from),
             outbound: OutboundPolicy {
                 allowed_hosts: vars.list("PUSH_ALLOWED_HOSTS"),
                 trusted_hosts: trusted_hosts(vars, runtime),
@@ -478,6 +509,7 @@ pub fn env_example() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clients::storage::{Location, StorageType};
 
     const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
@@ -530,6 +562,29 @@ mod tests {
     }
 
     #[test]
+    fn files_are_local_by_default_and_need_what_their_storage_needs() {
+        let files = |runtime, pairs: &[(&str, &str)]| {
+            let base = [("JWT_SECRET", SECRET), ("DATABASE_URL", "sqlite:x")];
+            read(runtime, &[&base, pairs].concat()).map(|config| config.files)
+        };
+        let local = files(Runtime::Local, &[("DATA_DIR", "/d")]).unwrap();
+        assert_eq!((local.current, local.local_root), (Some(Location::local()), "/d/attachments".into()));
+        assert_eq!(files(Runtime::Lambda, &[]).unwrap().current, None);
+        let s3 = [("ATTACHMENT_S3_BUCKET", "b"), ("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "s")];
+        let current = files(Runtime::Lambda, &s3).unwrap().current.unwrap();
+        assert_eq!((current.storage, current.is_public), (StorageType::S3, Some(false)));
+        for wrong in [
+            &[("ATTACHMENT_STORAGE_TYPE", "s3")][..],
+            &[("ATTACHMENT_STORAGE_TYPE", "oss"), ("ATTACHMENT_OSS_BUCKET", "b")],
+            &[("ATTACHMENT_STORAGE_TYPE", "local"), ("ATTACHMENT_LOCAL_PATH", "/tmp/x")],
+            &[("ATTACHMENT_S3_BUCKET", "b"), ("ATTACHMENT_S3_ACCESS_KEY_ID", "a")],
+            &[("ATTACHMENT_PRESIGNED_URL_EXPIRY", "0")],
+        ] {
+            assert!(files(Runtime::Lambda, wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
     fn secrets_do_not_show_in_debug_output() {
         let config = read(Runtime::Local, &[("JWT_SECRET", SECRET)]).unwrap();
         assert!(!format!("{:?}", config.jwt_secret).contains(SECRET));
@@ -540,18 +595,18 @@ mod tests {
         let source = include_str!("config.rs");
         let (_, parser) = source.split_once("pub struct Secret").unwrap();
         let (parser, _) = parser.split_once("#[cfg(test)]").unwrap();
-        let parser = [parser, include_str!("config/migration.rs")].concat();
+        let parser = [parser, include_str!("config/files.rs"), include_str!("config/migration.rs")].concat();
         let known: Vec<&str> = SETTINGS.iter().map(|setting| setting.name).collect();
         for name in &known {
-            let suffix = name.rsplit('_').next().unwrap();
-            let read = parser.contains(&format!("\"{name}\""))
-                || (name.starts_with("DATABASE_") && parser.contains(&format!("\"{suffix}\"")));
+            let may_be_composed = ["DATABASE_", "ATTACHMENT_"].iter().any(|start| name.starts_with(start));
+            let ends = name.match_indices('_').filter(|_| may_be_composed).map(|(at, _)| &name[at + 1..]);
+            let read = std::iter::once(*name).chain(ends).any(|text| parser.contains(&format!("\"{text}\"")));
             assert!(read, "{name} is listed but not read");
         }
         for quoted in parser.split('"').filter(|text| text.contains('_') && !text.contains(' ')) {
             let is_name = quoted.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
-            let is_prefix = known.iter().any(|name| name.starts_with(quoted));
-            assert!(!is_name || is_prefix || quoted == "NODE_ENV", "{quoted} is read but not listed");
+            let is_part = known.iter().any(|name| name.starts_with(quoted) || name.ends_with(quoted));
+            assert!(!is_name || is_part || quoted == "NODE_ENV", "{quoted} is read but not listed");
         }
     }
 

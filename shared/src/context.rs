@@ -8,7 +8,7 @@ use crate::{
     clock::{Clock, Millis},
     db::Database,
     ids::Random,
-    services::files::UrlSigner,
+    services::files::Files,
 };
 
 /// The dependencies of the services: the database, the time, randomness, and what the configuration
@@ -23,8 +23,8 @@ pub struct Context {
     pub random: Arc<dyn Random>,
     /// The zone of "today" (`LOCALE_TIMEZONE`).
     pub zone: TimeZone,
-    /// Makes the access URLs of stored files.
-    pub files: UrlSigner,
+    /// Where files are, and their access URLs.
+    pub files: Files,
 }
 
 impl Context {

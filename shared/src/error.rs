@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use crate::db;
+use crate::{clients::storage, db};
 
 /// The result of services and handlers.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -31,6 +31,16 @@ pub enum Code {
     Database = 2000,
     /// The user has a category of that name.
     CategoryAlreadyExists = 3001,
+    /// The file is over the limit.
+    FileTooLarge = 4000,
+    /// Files of that media type are refused.
+    UnsupportedFileType = 4001,
+    /// There is no such attachment, or it belongs to somebody else.
+    AttachmentNotFound = 4002,
+    /// A file could not be stored, read or deleted.
+    Storage = 4003,
+    /// The form of an upload cannot be read.
+    FileUpload = 4004,
 }
 
 impl Code {
@@ -53,6 +63,11 @@ impl Code {
             Self::Password => "密码错误",
             Self::Database => "数据库错误",
             Self::CategoryAlreadyExists => "类别已存在",
+            Self::FileTooLarge => "文件过大",
+            Self::UnsupportedFileType => "不支持的文件类型",
+            Self::AttachmentNotFound => "附件不存在",
+            Self::Storage => "存储错误",
+            Self::FileUpload => "文件上传失败",
         }
     }
 }
@@ -79,6 +94,15 @@ pub enum Error {
         /// What really happened.
         source: db::Error,
     },
+    /// A file could not be stored, read or deleted: HTTP 200 with code 4003, and the cause in the log.
+    #[error(transparent)]
+    Storage(#[from] storage::Error),
+    /// As [`Error::Storage`], because the database failed.
+    #[error("the row of a file could not be written")]
+    NotStored(#[source] db::Error),
+    /// A file cannot be sent as bytes: the envelope under an HTTP status of its own.
+    #[error(transparent)]
+    NoDownload(Box<Error>),
     /// The token is missing or wrong: HTTP 401.
     #[error("not authenticated: {0}")]
     Unauthenticated(&'static str),
@@ -154,6 +178,15 @@ impl Error {
         }
     }
 
+    /// Makes a failure of the database one of storage, for routes whose failures are all alike.
+    #[must_use]
+    pub fn or_not_stored(self) -> Self {
+        match self {
+            Self::Database(source) if !source.is_schema_mismatch() => Self::NotStored(source),
+            other => other,
+        }
+    }
+
     /// Returns what the client sees (`contract/http-conventions.md` sections 1 to 3).
     #[must_use]
     pub fn outcome(&self) -> Outcome {
@@ -167,6 +200,16 @@ impl Error {
             }
             Self::Database(_) => envelope(Code::Database, Code::Database.default_message().into()),
             Self::Failed { message, .. } => envelope(Code::Database, (*message).into()),
+            Self::Storage(_) | Self::NotStored(_) => {
+                envelope(Code::Storage, Code::Storage.default_message().into())
+            }
+            Self::NoDownload(cause) => {
+                let (status, code) = match **cause {
+                    Self::Refused { code, .. } => (404, code),
+                    _ => (500, Code::System),
+                };
+                Outcome::Envelope { status, code, message: code.default_message().into() }
+            }
             Self::Unauthenticated(message) => Outcome::Authentication { status: 401, message },
             Self::AuthenticationFailed(_) => {
                 Outcome::Authentication { status: 500, message: "Authentication failed" }

@@ -1,5 +1,5 @@
 //! The migrated databases have the tables, columns and indexes of `contract/data-model.md`, read from
-//! its own tables (sections 2 and 5), and nothing that section 1 forbids.
+//! its own tables (sections 2 and 5), and of the decisions that added one, and nothing that section 1 forbids.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,6 +10,9 @@ use shared::{
 use testing::{Kind, fetch, on_every_database, shared_database};
 
 const MODEL: &str = include_str!("../../contract/data-model.md");
+
+/// The decisions that added tables, written like the model.
+const ADDED: [&str; 1] = [include_str!("../../docs/decisions/0006-pending-files.md")];
 
 on_every_database!(
     columns_have_the_types_of_the_model,
@@ -29,12 +32,14 @@ fn code(cell: &str) -> &str {
     cell.split('`').nth(1).expect("the cell has code")
 }
 
-/// Returns the tables of section 2, each with the rows of its columns.
+/// Returns the tables of section 2 and those that were added, each with the rows of its columns.
 fn tables() -> impl Iterator<Item = (&'static str, Vec<Vec<&'static str>>)> {
     let (_, rest) = MODEL.split_once("\n## 2. Tables").expect("section 2");
     let (section, _) = rest.split_once("\n## 3.").expect("section 3");
-    let tables = section.split("\n### `").skip(1).map(|part| part.split_once('`').expect("a name"));
-    tables.map(|(name, part)| (name, cells(part).collect()))
+    let sections = std::iter::once(section).chain(ADDED);
+    let tables = sections.flat_map(|section| section.split("\n### `").skip(1));
+    let tables = tables.map(|part| part.split_once('`').expect("a name"));
+    tables.map(|(name, part)| (name, cells(part.split("\n| Index").next().unwrap_or_default()).collect()))
 }
 
 async fn rows<T: Row>(kind: Kind, postgres: &str, mariadb: &str, sqlite: &str) -> Vec<T> {
@@ -102,7 +107,7 @@ fn tables_that_are_moved_whole_are_those_of_the_model() {
     }
     let moved: BTreeSet<&str> = ALL.iter().map(|table| table.name).collect();
     let left: Vec<&str> = model.keys().copied().filter(|name| !moved.contains(name)).collect();
-    assert_eq!(left, ["_migrations", "push_deliveries"]);
+    assert_eq!(left, ["_migrations", "pending_files", "push_deliveries"]);
 }
 
 async fn columns_have_the_types_of_the_model(kind: Kind) {
@@ -179,7 +184,8 @@ async fn indexes_begin_with_the_columns_of_the_model(kind: Kind) {
     let found = indexes(kind).await;
     let mut names: BTreeSet<&str> =
         found.keys().map(String::as_str).filter(|name| !name.starts_with("PRIMARY")).collect();
-    for row in cells(section) {
+    let added = ADDED.iter().filter_map(|decision| decision.split_once("\n| Index"));
+    for row in cells(section).chain(added.flat_map(|(_, indexes)| cells(indexes))) {
         let [name, columns] = row[..] else { panic!("{row:?}") };
         let (unique, name) = (name.ends_with("unique"), code(name));
         let Some((table, columns)) = columns.trim_end_matches(')').split_once('(') else { continue };

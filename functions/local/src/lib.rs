@@ -13,6 +13,7 @@ pub fn functions() -> Vec<(&'static str, Routes)> {
         ("categories", categories::routes()),
         ("tags", tags::routes()),
         ("memos", memos::routes()),
+        ("attachments", attachments::routes()),
         ("conversations", conversations::routes()),
         ("push-rules", push_rules::routes()),
         ("insights", insights::routes()),

@@ -10,17 +10,51 @@ use std::{
 
 use testing::{Kind, empty_database, on_every_database};
 
-on_every_database!(the_recordings_replay);
+on_every_database!(
+    the_recordings_replay,
+    the_recordings_of_a_private_bucket_replay,
+    the_recordings_of_a_public_bucket_replay
+);
 
 async fn the_recordings_replay(kind: Kind) {
+    let excluded = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/transcripts-excluded.json");
+    replay(kind, &[], &["--exclude", excluded]).await;
+}
+
+async fn the_recordings_of_a_private_bucket_replay(kind: Kind) {
+    replay(kind, &bucket("false"), &[&recording("s3-private.json")]).await;
+}
+
+async fn the_recordings_of_a_public_bucket_replay(kind: Kind) {
+    replay(kind, &bucket("true"), &[&recording("s3-public.json")]).await;
+}
+
+/// The settings of the recordings with a bucket (`contract/README.md`); `MOCK` is the address of the stand-in.
+fn bucket(is_public: &'static str) -> [(&'static str, &'static str); 8] {
+    [
+        ("ATTACHMENT_STORAGE_TYPE", "s3"),
+        ("ATTACHMENT_S3_BUCKET", "aimo-test"),
+        ("ATTACHMENT_S3_PREFIX", "attachments"),
+        ("ATTACHMENT_S3_REGION", "us-east-1"),
+        ("ATTACHMENT_S3_ENDPOINT", "MOCK"),
+        ("ATTACHMENT_S3_ACCESS_KEY_ID", "AKIATEST"),
+        ("ATTACHMENT_S3_SECRET_ACCESS_KEY", "secret"),
+        ("ATTACHMENT_S3_IS_PUBLIC", is_public),
+    ]
+}
+
+fn recording(name: &str) -> String {
+    format!("{}/../../contract/transcripts/alt/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+async fn replay(kind: Kind, settings: &[(&str, &str)], arguments: &[&str]) {
     let contract = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contract");
-    let excluded = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts-excluded.json");
     let mock = Mock::start(&contract);
-    let product = Product::start(&empty_database(kind).await.url, &mock);
+    let product = Product::start(&empty_database(kind).await.url, &mock, settings);
     let replayed = Command::new("python3")
         .arg(contract.join("replay.py"))
-        .args([&product.url, "--mock", &mock.url(), "--ba-token", "test-ba-token", "--exclude"])
-        .arg(excluded)
+        .args([&product.url, "--mock", &mock.url(), "--ba-token", "test-ba-token"])
+        .args(arguments)
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .output()
         .expect("python3 runs");
@@ -76,7 +110,8 @@ struct Product {
 }
 
 impl Product {
-    fn start(database_url: &str, mock: &Mock) -> Self {
+    fn start(database_url: &str, mock: &Mock, settings: &[(&str, &str)]) -> Self {
+        let settings = settings.iter().map(|(name, value)| (*name, value.replace("MOCK", &mock.url())));
         let data_dir = std::env::temp_dir().join(format!("aimo-transcripts-{}", free_port()));
         let process = Command::new(env!("CARGO_BIN_EXE_local"))
             .current_dir(std::env::temp_dir())
@@ -88,8 +123,10 @@ impl Product {
             .env("JWT_SECRET", "test-secret-test-secret-test-secret-1234")
             .env("BA_AUTH_ENABLED", "true")
             .env("BA_AUTH_TOKEN", "test-ba-token")
+            .env("ATTACHMENT_MAX_FILE_SIZE", "1048576")
             .env("PUSH_ALLOWED_HOSTS", "127.0.0.1")
             .env("OUTBOUND_TRUSTED_HOSTS", mock.host())
+            .envs(settings)
             .stdout(Stdio::piped())
             .spawn()
             .expect("local starts");

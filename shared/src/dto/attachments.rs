@@ -3,7 +3,73 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::{clock::Millis, ids::AttachmentId};
+use super::Fields;
+use crate::{Error, Result, clients::storage::Spool, clock::Millis, ids::AttachmentId};
+
+/// A file that has arrived in a form.
+#[derive(Debug)]
+pub struct UploadedFile {
+    /// Its name, without folders and control characters.
+    pub filename: String,
+    /// The declared media type.
+    pub media_type: Option<String>,
+    /// Its bytes.
+    pub content: Spool,
+}
+
+/// What a client says of a file beside its bytes.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Details {
+    /// The time of an import.
+    pub created_at: Option<Millis>,
+    /// What the client knows of the file.
+    pub properties: Map<String, Value>,
+}
+
+impl Details {
+    /// Reads the fields of a form. What cannot be read is ignored (`contract/attachments.md`, route 1).
+    #[must_use]
+    pub fn of_form(created_at: Option<&str>, properties: Option<&str>) -> Self {
+        let digits = |text: &str| text.trim_start().chars().take_while(char::is_ascii_digit).collect::<String>();
+        let created_at = created_at.and_then(|text| digits(text).parse().ok()).filter(|time| *time > 0);
+        let properties = properties.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        Self { created_at, properties }
+    }
+}
+
+/// The announcement of a file that the client sends to the store by itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewUpload {
+    /// The name of the file.
+    pub filename: String,
+    /// The declared media type.
+    pub media_type: Option<String>,
+    /// The size in bytes.
+    pub size: u64,
+    /// What else is known.
+    pub details: Details,
+}
+
+impl TryFrom<&Fields> for NewUpload {
+    type Error = Error;
+
+    fn try_from(fields: &Fields) -> Result<Self> {
+        let filename = fields.short_text("filename")?.filter(|name| !name.is_empty());
+        let size = fields.integer("size")?.and_then(|size| size.try_into().ok());
+        let properties = match fields.value("properties") {
+            None => Map::new(),
+            Some(Value::Object(properties)) => properties.clone(),
+            Some(_) => return Err(Error::bad_params()),
+        };
+        let created_at = fields.time("createdAt")?.filter(|time| *time > 0);
+        Ok(Self {
+            filename: filename.ok_or_else(Error::bad_params)?,
+            media_type: fields.short_text("type")?,
+            size: size.ok_or_else(Error::bad_params)?,
+            details: Details { created_at, properties },
+        })
+    }
+}
 
 /// A stored file as a client sees it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -28,4 +94,47 @@ pub struct Attachment {
     /// What the client knows of the file, such as `duration` or `width`.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub properties: Map<String, Value>,
+}
+
+/// A page of attachments. Contract: without the wrapper of other lists (contract/attachments.md, route 2).
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AttachmentPage {
+    /// The attachments.
+    pub items: Vec<Attachment>,
+    /// How many the user has.
+    pub total: u64,
+    /// The number of the page.
+    pub page: u64,
+    /// The most items of a page.
+    pub limit: u64,
+}
+
+/// What a client needs to send a file to the store by itself (`contract/attachments.md` section 6).
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UploadTicket {
+    /// The id that the attachment will have.
+    pub attachment_id: AttachmentId,
+    /// Where the form is posted.
+    pub url: String,
+    /// The fields that stand before the file.
+    pub fields: Map<String, Value>,
+    /// When the form expires.
+    pub expires_at: Millis,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn unreadable_fields_of_a_form_are_ignored() {
+        let details = Details::of_form(Some("1650000000000x"), Some("{\"a\":1}"));
+        assert_eq!((details.created_at, details.properties.get("a")), (Some(1_650_000_000_000), Some(&json!(1))));
+        for (time, properties) in [("0", "[]"), ("-5", "1"), ("soon", "{"), ("99999999999999999999", "null")] {
+            assert_eq!(Details::of_form(Some(time), Some(properties)), Details::default(), "{time} {properties}");
+        }
+    }
 }

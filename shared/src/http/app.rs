@@ -8,7 +8,7 @@ use crate::{
     config::Config,
     db::Database,
     ids::{Random, SystemRandom},
-    services::{files::UrlSigner, tokens::Tokens},
+    services::{files::Files, tokens::Tokens},
 };
 
 /// Everything that the handlers of a process share. Cheap to clone; built once per cold start,
@@ -54,7 +54,7 @@ impl App {
             clock,
             random,
             zone: config.zone.clone(),
-            files: UrlSigner::new(config.jwt_secret.expose(), config.file_url_expiry),
+            files: Files::new(config.jwt_secret.expose(), config.files.clone()),
         };
         let tokens = Tokens::new(config.jwt_secret.expose());
         Ok(Self(Arc::new(State { context, config, tokens })))

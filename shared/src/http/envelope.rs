@@ -1,8 +1,6 @@
 //! The envelope of every JSON answer, and what an error becomes on the wire
 //! (`contract/http-conventions.md` sections 1 to 3).
 
-use std::error::Error as _;
-
 use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
@@ -51,10 +49,14 @@ impl IntoResponse for Error {
 impl Error {
     /// Logs a failure with its causes, once, here at the boundary. A refused request is no failure.
     fn log(&self) {
-        let (Self::Database(cause) | Self::Failed { source: cause, .. } | Self::AuthenticationFailed(cause)) =
-            self
-        else {
-            return;
+        let cause: &dyn std::error::Error = match self {
+            Self::Database(cause)
+            | Self::Failed { source: cause, .. }
+            | Self::NotStored(cause)
+            | Self::AuthenticationFailed(cause) => cause,
+            Self::Storage(cause) => cause,
+            Self::NoDownload(cause) => return cause.log(),
+            _ => return,
         };
         let mut causes = cause.to_string();
         let mut source = cause.source();

@@ -8,12 +8,15 @@ mod app;
 mod auth;
 mod body;
 mod conventions;
+pub mod download;
 mod envelope;
 pub mod lambda;
 pub mod logging;
+mod multipart;
 mod path;
 mod query;
 mod routes;
+pub mod upload;
 
 pub use app::App;
 pub use auth::CurrentUser;

@@ -64,6 +64,12 @@ impl Routes {
         self.add(Method::PUT, MethodFilter::PUT, path, access, handler)
     }
 
+    /// Adds a route that answers `PATCH`.
+    #[must_use]
+    pub fn patch<H: Handler<T, App>, T: 'static>(self, path: &'static str, access: Access, handler: H) -> Self {
+        self.add(Method::PATCH, MethodFilter::PATCH, path, access, handler)
+    }
+
     /// Adds a route that answers `DELETE`.
     #[must_use]
     pub fn delete<H: Handler<T, App>, T: 'static>(self, path: &'static str, access: Access, handler: H) -> Self {
@@ -104,7 +110,11 @@ impl Routes {
                 Access::Service => handler.layer(from_fn_with_state(app.clone(), auth::require_service)),
                 Access::Public => handler,
             };
-            router = router.route(route.path, handler.clone()).route(&format!("{}/", route.path), handler);
+            // A wildcard takes the slash too.
+            if !route.path.contains("{*") {
+                router = router.route(&format!("{}/", route.path), handler.clone());
+            }
+            router = router.route(route.path, handler);
         }
         router
             .fallback(unknown_route)

@@ -2,14 +2,16 @@
 
 use std::collections::HashMap;
 
-use sea_query::{Expr, ExprTrait, Query, SelectStatement};
+use sea_query::{Expr, ExprTrait, Order, Query, SelectStatement};
 use serde_json::{Map, Value};
 use sqlx::FromRow;
 
 use super::{MAX_IN_LIST, decode, encode, is_one_of};
 use crate::{
+    clients::storage::Location,
     clock::Millis,
     db::{Executor, Result},
+    dto::PageRequest,
     ids::{AttachmentId, Uid},
 };
 
@@ -157,6 +159,65 @@ pub async fn find_by_id(db: &Executor, uid: &Uid, id: &AttachmentId) -> Result<O
     row.map(AttachmentRecord::try_from).transpose()
 }
 
+/// As [`find_by_id`], and keeps others from changing the row until the transaction ends.
+///
+/// # Errors
+/// As [`find_by_id`].
+pub async fn find_by_id_for_update(
+    db: &Executor,
+    uid: &Uid,
+    id: &AttachmentId,
+) -> Result<Option<AttachmentRecord>> {
+    let select = select(uid).and_where(Expr::col("attachment_id").eq(id)).lock_exclusive().to_owned();
+    let row: Option<AttachmentRow> = db.fetch_optional("attachments.find_by_id_for_update", &select).await?;
+    row.map(AttachmentRecord::try_from).transpose()
+}
+
+/// Returns how many files a user has.
+///
+/// # Errors
+/// The database fails.
+pub async fn count(db: &Executor, uid: &Uid) -> Result<u64> {
+    let count = Query::select()
+        .expr(Expr::col("attachment_id").count())
+        .from("attachments")
+        .and_where(Expr::col("uid").eq(uid))
+        .to_owned();
+    let (count,): (i64,) = db.fetch_one("attachments.count", &count).await?;
+    Ok(count.try_into().unwrap_or_default())
+}
+
+/// Returns a page of the files of a user, the newest first.
+///
+/// # Errors
+/// As [`find_by_id`].
+pub async fn find_page(db: &Executor, uid: &Uid, page: PageRequest) -> Result<Vec<AttachmentRecord>> {
+    let select = select(uid)
+        .order_by("created_at", Order::Desc)
+        .order_by("attachment_id", Order::Desc)
+        .limit(page.limit)
+        .offset(page.offset())
+        .to_owned();
+    let rows: Vec<AttachmentRow> = db.fetch_all("attachments.find_page", &select).await?;
+    rows.into_iter().map(AttachmentRecord::try_from).collect()
+}
+
+/// Returns files of all users in the order of their ids, those behind `after` and at most `limit` of them.
+///
+/// # Errors
+/// As [`find_by_id`].
+pub async fn find_all_after(db: &Executor, after: &str, limit: u64) -> Result<Vec<AttachmentRecord>> {
+    let select = Query::select()
+        .columns(COLUMNS)
+        .from("attachments")
+        .and_where(Expr::col("attachment_id").gt(after))
+        .order_by("attachment_id", Order::Asc)
+        .limit(limit)
+        .to_owned();
+    let rows: Vec<AttachmentRow> = db.fetch_all("attachments.find_all_after", &select).await?;
+    rows.into_iter().map(AttachmentRecord::try_from).collect()
+}
+
 /// Returns the rows of those of the given files that the user has, in the order asked.
 ///
 /// # Errors
@@ -171,6 +232,48 @@ pub async fn find_by_ids(db: &Executor, uid: &Uid, ids: &[AttachmentId]) -> Resu
         }
     }
     Ok(ids.iter().filter_map(|id| found.get(id).cloned()).collect())
+}
+
+/// Replaces what the client knows of a file.
+///
+/// # Errors
+/// The database fails.
+pub async fn update_properties(
+    db: &Executor,
+    uid: &Uid,
+    id: &AttachmentId,
+    properties: &Map<String, Value>,
+    now: Millis,
+) -> Result<()> {
+    let update = Query::update()
+        .table("attachments")
+        .values([("properties", encode(properties)?.into()), ("updated_at", now.into())])
+        .and_where(Expr::col("uid").eq(uid))
+        .and_where(Expr::col("attachment_id").eq(id))
+        .to_owned();
+    db.execute("attachments.update_properties", &update).await.map(|_| ())
+}
+
+/// Points the row of a file to another place, and returns whether the user has the file.
+///
+/// # Errors
+/// The database fails.
+pub async fn update_location(db: &Executor, uid: &Uid, id: &AttachmentId, location: &Location) -> Result<bool> {
+    let Location { storage, bucket, prefix, endpoint, region, is_public } = location.clone();
+    let update = Query::update()
+        .table("attachments")
+        .values([
+            ("storage_type", storage.name().into()),
+            ("bucket", bucket.into()),
+            ("prefix", prefix.into()),
+            ("endpoint", endpoint.into()),
+            ("region", region.into()),
+            ("is_public_bucket", is_public.map(|is_public| is_public.to_string()).into()),
+        ])
+        .and_where(Expr::col("uid").eq(uid))
+        .and_where(Expr::col("attachment_id").eq(id))
+        .to_owned();
+    db.execute("attachments.update_location", &update).await.map(|rows| rows > 0)
 }
 
 /// Deletes the row of a file, and returns whether the user had it.

@@ -15,6 +15,7 @@ pub mod data_migrations;
 pub mod memo_relations;
 pub mod memo_tags;
 pub mod memos;
+pub mod pending_files;
 pub mod push_rules;
 pub mod tables;
 pub mod tags;

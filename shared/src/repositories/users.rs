@@ -1,7 +1,7 @@
 //! The table `users`. A user with status 0 is deactivated and found by nobody
 //! (`contract/http-conventions.md` section 4).
 
-use sea_query::{Expr, ExprTrait, Query};
+use sea_query::{Expr, ExprTrait, Order, Query};
 use sqlx::FromRow;
 
 use super::patched;
@@ -130,6 +130,39 @@ pub async fn exists_email(db: &Executor, email: &str) -> Result<bool> {
     let select = Query::select().column("uid").from("users").and_where(Expr::col("email").eq(email)).to_owned();
     let row: Option<(Uid,)> = db.fetch_optional("users.exists_email", &select).await?;
     Ok(row.is_some())
+}
+
+/// Returns the avatar of a user, deactivated ones too, and keeps others from changing it until the transaction ends. The outer
+/// `None` means that there is no such user.
+///
+/// # Errors
+/// The database fails.
+pub async fn find_avatar_for_update(db: &Executor, uid: &Uid) -> Result<Option<Option<String>>> {
+    let select = Query::select()
+        .column("avatar")
+        .from("users")
+        .and_where(Expr::col("uid").eq(uid))
+        .lock_exclusive()
+        .to_owned();
+    let row: Option<(Option<String>,)> = db.fetch_optional("users.find_avatar_for_update", &select).await?;
+    Ok(row.map(|(avatar,)| avatar))
+}
+
+/// Returns the avatars of all users in the order of their ids, deactivated ones too: those behind `after` and at
+/// most `limit` of them.
+///
+/// # Errors
+/// The database fails.
+pub async fn find_avatars_after(db: &Executor, after: &str, limit: u64) -> Result<Vec<(Uid, String)>> {
+    let select = Query::select()
+        .columns(["uid", "avatar"])
+        .from("users")
+        .and_where(Expr::col("uid").gt(after))
+        .and_where(Expr::col("avatar").is_not_null())
+        .order_by("uid", Order::Asc)
+        .limit(limit)
+        .to_owned();
+    db.fetch_all("users.find_avatars_after", &select).await
 }
 
 /// Changes nickname and avatar, and returns whether the user exists.

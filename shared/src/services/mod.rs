@@ -5,13 +5,17 @@
 //! transaction; SQL is the repositories' business, HTTP the handlers'.
 
 pub mod attachments;
+pub mod avatars;
 pub mod categories;
 pub mod conversations;
+pub mod direct_uploads;
 pub mod files;
 pub mod health;
 pub mod insights;
+mod media_types;
 pub mod memos;
 mod passwords;
+pub mod pending_files;
 pub mod push_rules;
 pub mod tags;
 pub mod tokens;

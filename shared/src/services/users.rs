@@ -1,6 +1,6 @@
 //! Registration, sign-in and the own user (`contract/auth-user.md`).
 
-use super::{files, passwords};
+use super::{files, passwords, pending_files};
 use crate::{
     Context, Error, Result,
     dto::{
@@ -105,7 +105,18 @@ pub async fn update(ctx: &Context, uid: &Uid, mut update: UserUpdate) -> Result<
             return Err(Error::bad_params());
         }
     }
-    if !repositories::users::update(&ctx.db, uid, &update.nickname, &update.avatar, ctx.now()).await? {
+    let (nickname, avatar) = (&update.nickname, &update.avatar);
+    let is_updated = if *avatar == Patch::Keep {
+        repositories::users::update(&ctx.db, uid, nickname, avatar, ctx.now()).await?
+    } else {
+        // The file of the avatar before goes too, but not at once: some clients take a change back.
+        let collect_after = ctx.now() + pending_files::GRACE;
+        let replaced = ctx.db.transaction(|tx| async move {
+            pending_files::replace_avatar(ctx, &tx, uid, nickname, avatar, collect_after).await
+        });
+        replaced.await?.is_some()
+    };
+    if !is_updated {
         return Err(Code::UserNotFound.into());
     }
     let nickname = update.nickname.apply(account.nickname.clone());

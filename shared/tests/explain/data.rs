@@ -27,7 +27,7 @@ const SHARE: usize = 6;
 pub const NOW: Millis = 1_790_000_000_000;
 
 const TABLES: &str = "users, memos, memo_tags, memo_relations, attachments, categories, tags, ai_conversations, \
-                      ai_messages, push_rules, daily_recommendations";
+                      ai_messages, push_rules, daily_recommendations, pending_files";
 
 /// Returns the id of something that a user has.
 pub fn id(prefix: &str, user: usize, number: usize) -> String {
@@ -153,6 +153,13 @@ async fn fill_memos(db: &Database) {
         [id.clone().into(), uid(user), name, media, 1_i64.into(), store, id.into(), time(n), time(n)]
     });
     fill(db, "attachments", columns, files).await;
+    let columns = ["file_id", "uid", "path", "location", "collect_after"];
+    let location = serde_json::to_string(&shared::clients::storage::Location::local()).unwrap();
+    let pending = rows(20, |user, n| {
+        let id = id("a", user, n);
+        [id.clone().into(), uid(user), id.into(), location.as_str().into(), time(n)]
+    });
+    fill(db, "pending_files", columns, pending).await;
 }
 
 fn common_tag(memo: usize) -> usize {

@@ -13,6 +13,7 @@ mod values;
 use std::collections::{BTreeMap, BTreeSet};
 
 use shared::{
+    clients::storage::Location,
     db::Database,
     dto::{
         PageRequest, Patch,
@@ -21,7 +22,7 @@ use shared::{
     },
     repositories::{
         ai_conversations, ai_messages, attachments, categories, daily_recommendations, memo_relations, memo_tags,
-        memos, push_rules, tags, users,
+        memos, pending_files, push_rules, tags, users,
     },
 };
 use testing::{Kind, on_every_database};
@@ -131,8 +132,18 @@ async fn memo_statements(db: &Database, statements: &mut Statements) {
         memo_relations.delete_by_source(uid, &unknown("m").into());
         memo_relations.delete_by_target(uid, &unknown("m").into());
         attachments.find_by_id(uid, &id("a", USER, 1).into());
+        attachments.find_by_id_for_update(uid, &id("a", USER, 1).into());
         attachments.find_by_ids(uid, &files);
+        attachments.find_page(uid, FIRST_PAGE);
+        attachments.count(uid);
+        attachments.find_all_after(&id("a", USER, 1), 10);
+        attachments.update_properties(uid, &unknown("a").into(), &serde_json::Map::new(), NOW);
+        attachments.update_location(uid, &unknown("a").into(), &Location::local());
         attachments.delete(uid, &unknown("a").into());
+        pending_files.find_by_id(uid, &id("a", USER, 1).into());
+        pending_files.find_due(NOW + 5, 10);
+        pending_files.update_time(uid, &unknown("a").into(), NOW);
+        pending_files.delete(uid, &unknown("a").into(), NOW);
     }
 }
 
@@ -157,6 +168,8 @@ async fn other_statements(db: &Database, statements: &mut Statements) {
         users.find_account_by_id(uid);
         users.find_account_by_email("nobody@example.com");
         users.exists_email("nobody@example.com");
+        users.find_avatar_for_update(uid);
+        users.find_avatars_after(&id("u", USER, 0), 10);
         users.update(uid, color, color, NOW);
         users.update_password(uid, "x", "x", NOW);
         categories.find_by_user(uid);
@@ -246,9 +259,11 @@ async fn every_statement_uses_an_index(kind: Kind) {
     assert!(slow.is_empty(), "{}", slow.join("\n\n"));
 }
 
-/// What gives, counts or spans everything of a user, and may go through it.
-const WHOLE: [&str; 7] = [
+/// What gives, counts or spans everything of a user, and may go through it, or is cut from an index in order.
+const WHOLE: [&str; 9] = [
     "ai_conversations.find_by_user",
+    "attachments.count",
+    "attachments.find_page",
     "categories.find_by_user",
     "daily_recommendations.find_by_user",
     "memos.count",

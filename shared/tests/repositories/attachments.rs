@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 use shared::{
+    clients::storage::{Location, StorageType},
+    dto::PageRequest,
     ids::{AttachmentId, SystemRandom, Uid},
     repositories::attachments::{self, AttachmentRecord},
 };
@@ -15,6 +17,9 @@ on_every_database!(
     rows_come_back_as_written,
     corrupt_properties_are_named,
     attachments_of_others_are_invisible,
+    pages_have_the_newest_first,
+    a_move_changes_the_place_and_nothing_else,
+    all_files_come_in_the_order_of_their_ids,
 );
 
 fn attachment(uid: &Uid) -> AttachmentRecord {
@@ -139,4 +144,71 @@ async fn attachments_of_others_are_invisible(kind: Kind) {
     assert_eq!(attachments::find_by_id(&db, &ann, id).await.unwrap(), Some(made.clone()));
     assert!(attachments::delete(&db, &ann, id).await.unwrap());
     assert!(!attachments::delete(&db, &ann, id).await.unwrap());
+}
+
+async fn pages_have_the_newest_first(kind: Kind) {
+    let (db, ann, bob) = open(kind).await;
+    let mut made = Vec::new();
+    for time in [5, 3, 5, 9, -1] {
+        let file = AttachmentRecord { created_at: time, ..attachment(&ann) };
+        attachments::create(&db, &file).await.unwrap();
+        made.push(file);
+    }
+    attachments::create(&db, &attachment(&bob)).await.unwrap();
+    made.sort_by(|a, b| (b.created_at, &b.attachment_id).cmp(&(a.created_at, &a.attachment_id)));
+    let page = |page, limit| attachments::find_page(&db, &ann, PageRequest { page, limit });
+    assert_eq!(page(1, 10).await.unwrap(), made);
+    assert_eq!(page(2, 2).await.unwrap(), made[2..4]);
+    assert_eq!(page(4, 2).await.unwrap(), []);
+    assert_eq!(attachments::count(&db, &ann).await.unwrap(), 5);
+}
+
+async fn a_move_changes_the_place_and_nothing_else(kind: Kind) {
+    let (db, ann, bob) = open(kind).await;
+    let made = attachment(&ann);
+    attachments::create(&db, &made).await.unwrap();
+    let text = |text: &str| Some(text.to_owned());
+    let location = Location {
+        storage: StorageType::S3,
+        bucket: text("b"),
+        prefix: text("p"),
+        endpoint: None,
+        region: text("r"),
+        is_public: Some(false),
+    };
+    let id = &made.attachment_id;
+    assert!(!attachments::update_location(&db, &bob, id, &location).await.unwrap());
+    assert_eq!(attachments::find_by_id(&db, &ann, id).await.unwrap(), Some(made.clone()));
+    assert!(attachments::update_location(&db, &ann, id, &location).await.unwrap());
+    let moved = AttachmentRecord {
+        storage_type: "s3".to_owned(),
+        bucket: text("b"),
+        prefix: text("p"),
+        region: text("r"),
+        is_public_bucket: Some(false),
+        ..made.clone()
+    };
+    assert_eq!(attachments::find_by_id_for_update(&db, &ann, id).await.unwrap(), Some(moved.clone()));
+    let properties = properties(json!({"a": 1}));
+    attachments::update_properties(&db, &bob, id, &properties, NOW + 1).await.unwrap();
+    assert_eq!(attachments::find_by_id(&db, &ann, id).await.unwrap(), Some(moved.clone()));
+    attachments::update_properties(&db, &ann, id, &properties, NOW + 1).await.unwrap();
+    let changed = AttachmentRecord { properties, updated_at: NOW + 1, ..moved };
+    assert_eq!(attachments::find_by_id(&db, &ann, id).await.unwrap(), Some(changed));
+}
+
+async fn all_files_come_in_the_order_of_their_ids(kind: Kind) {
+    let (db, ann, bob) = open(kind).await;
+    for uid in [&ann, &bob, &ann] {
+        attachments::create(&db, &attachment(uid)).await.unwrap();
+    }
+    let (mut after, mut all) = (String::new(), Vec::new());
+    loop {
+        let files = attachments::find_all_after(&db, &after, 50).await.unwrap();
+        let Some(last) = files.last() else { break };
+        last.attachment_id.as_str().clone_into(&mut after);
+        all.extend(files.into_iter().map(|file| (file.attachment_id, file.uid)));
+    }
+    assert!(all.is_sorted_by(|a, b| a.0 < b.0));
+    assert_eq!(all.iter().filter(|(_, uid)| [&ann, &bob].contains(&uid)).count(), 3);
 }

@@ -11,6 +11,7 @@ mod memo_pages;
 mod memo_relations;
 mod memo_tags;
 mod memos;
+mod pending_files;
 mod push_rules;
 mod tags;
 mod transactions;

@@ -20,7 +20,7 @@ use shared::{
 };
 use tower::ServiceExt;
 
-use crate::{Kind, database, empty_database, shared_database};
+use crate::{Form, Kind, database, directory, empty_database, shared_database};
 
 /// The service token of every test server.
 pub const SERVICE_TOKEN: &str = "test-service-token";
@@ -56,6 +56,8 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// The body; `null` when it is empty or no JSON.
     pub body: Value,
+    /// The body as it came.
+    pub bytes: Vec<u8>,
 }
 
 impl Answer {
@@ -137,6 +139,7 @@ impl Server {
             ("JWT_SECRET", "a test secret of thirty-two bytes".to_owned()),
             ("BA_AUTH_ENABLED", "true".to_owned()),
             ("BA_AUTH_TOKEN", SERVICE_TOKEN.to_owned()),
+            ("ATTACHMENT_LOCAL_PATH", directory("files").display().to_string()),
         ];
         let variables = defaults.into_iter().chain(settings.variables);
         let variables: Variables = variables.map(|(name, value)| (name.to_owned(), value)).collect();
@@ -155,7 +158,7 @@ impl Server {
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, usize::MAX).await.expect("the body can be read");
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        Answer { status: parts.status, headers: parts.headers, body }
+        Answer { status: parts.status, headers: parts.headers, body, bytes: bytes.into() }
     }
 
     /// Runs a statement behind the back of the product: for states that no route brings about.
@@ -178,6 +181,12 @@ impl Server {
     #[must_use]
     pub fn service(&self) -> Client {
         Client { authorization: Some(format!("Bearer {SERVICE_TOKEN}")), ..self.anonymous() }
+    }
+
+    /// Returns a user with a token of this server, who may have registered at another.
+    #[must_use]
+    pub fn signed_in(&self, uid: &str, token: &str) -> Client {
+        Client { authorization: Some(format!("Bearer {token}")), uid: uid.to_owned(), ..self.anonymous() }
     }
 
     /// Registers somebody new and signs them in.
@@ -246,6 +255,11 @@ impl Client {
             Some(authorization) => request.header(header::AUTHORIZATION, authorization),
             None => request,
         }
+    }
+
+    /// Sends a form.
+    pub async fn post_form(&self, path: &str, form: &Form) -> Answer {
+        self.send_raw(Method::POST, path, &form.content_type(), form.body()).await
     }
 
     /// Sends a request with an optional JSON body.

@@ -33,7 +33,8 @@ impl Kind {
     }
 }
 
-fn server_url(variable: &str) -> String {
+/// Returns a setting of the servers that `scripts/with-servers.sh` starts.
+pub(crate) fn server_url(variable: &str) -> String {
     #[expect(clippy::disallowed_methods, reason = "the address of a test server is no setting of the product")]
     std::env::var(variable).unwrap_or_else(|_| {
         panic!("{variable} is not set: run the tests with `make test` or under scripts/with-servers.sh")

@@ -1,5 +1,6 @@
 //! The product over HTTP, one file per area: every route of every function, on all three databases.
 
+mod attachments;
 mod bad_input;
 mod budgets;
 mod categories;

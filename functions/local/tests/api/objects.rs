@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use shared::{ids::AttachmentId, repositories};
-use testing::{Client, Server};
+use testing::{Client, Form, Server};
 
 /// The nouns whose objects have ids in paths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -12,6 +12,7 @@ pub enum Noun {
     Memo,
     Conversation,
     PushRule,
+    Attachment,
     User,
 }
 
@@ -24,6 +25,7 @@ impl Noun {
             Self::Memo => ("m", 24),
             Self::Conversation => ("conv", 27),
             Self::PushRule => ("push", 27),
+            Self::Attachment => ("a", 24),
             Self::User => ("u", 24),
         };
         format!("{prefix:0<length$}")
@@ -85,6 +87,12 @@ pub async fn push_rule(user: &Client) -> String {
     text(&user.post("/api/v1/push-rules", push_rule_body()).await.data()["pushRule"], "id")
 }
 
+/// Uploads a file and returns the attachment.
+pub async fn upload(user: &Client, filename: &str, media_type: &str, content: &[u8]) -> Value {
+    let form = Form::new().file("file", filename, media_type, content);
+    user.post_form("/api/v1/attachments/upload", &form).await.data()["attachment"].clone()
+}
+
 /// Stores the row of a file that a user has uploaded, and returns its id.
 pub async fn attachment(server: &Server, user: &Client) -> String {
     let id = AttachmentId::new(&shared::ids::SystemRandom);
@@ -109,11 +117,22 @@ pub async fn attachment(server: &Server, user: &Client) -> String {
     id.to_string()
 }
 
-/// Returns everything that a user has, as they read it.
+/// Returns everything that a user has, as they read it; without the URLs, which differ each time.
 pub async fn everything(user: &Client) -> Vec<Value> {
     let mut all = Vec::new();
-    for path in ["user/info", "categories", "tags", "memos?limit=1000", "push-rules", "explore/conversations"] {
+    for path in [
+        "user/info",
+        "categories",
+        "tags",
+        "memos?limit=1000",
+        "push-rules",
+        "attachments",
+        "explore/conversations",
+    ] {
         all.push(user.get(&format!("/api/v1/{path}")).await.data().clone());
+    }
+    for file in all.iter_mut().filter_map(|list| list["items"].as_array_mut()).flatten() {
+        file.as_object_mut().and_then(|file| file.remove("url"));
     }
     let conversations = all.last().and_then(|list| list["items"].as_array().cloned()).unwrap_or_default();
     for conversation in conversations {

@@ -16,12 +16,22 @@ on_every_database!(
     a_form_carries_lists_numbers_and_booleans_as_text,
 );
 
+/// Routes that take a form with a file, or nothing.
+const OTHERS: [&str; 5] = [
+    "/api/v1/user/avatar",
+    "/api/v1/attachments/upload",
+    "/api/v1/attachments/ba/upload",
+    "/api/v1/attachments/uploads/{attachmentId}/complete",
+    "/api/v1/files/{*key}",
+];
+
 /// The list that the tests of bad bodies go through is complete.
 async fn every_route_that_takes_a_body_is_tested(kind: Kind) {
     let world = World::new(Server::start(kind).await).await;
     let mut tested: Vec<String> = world.writes().iter().map(ToString::to_string).collect();
     let routes = local::routes();
-    let with_body = routes.iter().filter(|route| route.method == "POST" || route.method == "PUT");
+    let with_body = routes.iter().filter(|route| route.method != "GET" && route.method != "DELETE");
+    let with_body = with_body.filter(|route| !OTHERS.contains(&route.path));
     let mut routes: Vec<String> = with_body.map(|route| format!("{} {}", route.method, route.path)).collect();
     tested.sort_unstable();
     routes.sort_unstable();

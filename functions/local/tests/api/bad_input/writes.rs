@@ -1,4 +1,4 @@
-//! Every route that takes a body, with a body that it accepts.
+//! Every route that takes a JSON body, with a body that it accepts.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,7 @@ use axum::http::Method;
 use serde_json::{Map, Value, json};
 use testing::{Answer, Client, PASSWORD, Server};
 
-use crate::objects::{category, conversation, memo_id, push_rule, push_rule_body, tag};
+use crate::objects::{category, conversation, memo_id, push_rule, push_rule_body, tag, text, upload};
 
 /// A user with an object of every noun.
 pub struct World {
@@ -37,6 +37,8 @@ impl World {
             ("memoId", memo_id(&ann, json!({"content": "m", "tags": ["t"]})).await),
             ("conversationId", conversation(&ann).await),
             ("id", push_rule(&ann).await),
+            ("attachmentId", text(&upload(&ann, "a.txt", "text/plain", b"x").await, "attachmentId")),
+            ("*key", "a/b.png".to_owned()),
             ("uid", ann.uid.clone()),
         ]);
         Self { server, ann, ids }
@@ -49,6 +51,7 @@ impl World {
         let message = json!({"role": "assistant", "content": "x", "sources": [{"memoId": "m"}]});
         let put = Method::PUT;
         let post = Method::POST;
+        let patch = Method::PATCH;
         vec![
             self.write(&post, "/api/v1/auth/register", credentials.clone()),
             self.write(&post, "/api/v1/auth/login", credentials),
@@ -62,6 +65,8 @@ impl World {
             self.write(&put, "/api/v1/memos/{memoId}", json!({"content": "x"})),
             self.write(&put, "/api/v1/memos/{memoId}/tags", json!({"tags": ["t"]})),
             self.write(&post, "/api/v1/memos/ba/create", json!({"content": "x"})),
+            self.write(&post, "/api/v1/attachments/uploads", json!({"filename": "a.png", "size": 1})),
+            self.write(&patch, "/api/v1/attachments/{attachmentId}/properties", json!({"properties": {"a": "1"}})),
             self.write(&post, "/api/v1/explore/conversations", json!({"title": "x"})),
             self.write(&put, "/api/v1/explore/conversations/{conversationId}", json!({"title": "x"})),
             self.write(&post, "/api/v1/explore/conversations/{conversationId}/messages", message),
