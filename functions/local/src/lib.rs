@@ -2,7 +2,10 @@
 //!
 //! The development server, the target of the tests, and the product for a single machine.
 
-use shared::http::Routes;
+use axum::Router;
+use shared::http::{App, Routes};
+
+mod web;
 
 /// The route tables of all functions, by name.
 #[must_use]
@@ -25,4 +28,13 @@ pub fn functions() -> Vec<(&'static str, Routes)> {
 #[must_use]
 pub fn routes() -> Routes {
     functions().into_iter().fold(Routes::new(), |all, (_, routes)| all.merge(routes))
+}
+
+/// Makes the router of the whole product: the functions, and the web client if there is one.
+pub fn router(app: &App) -> Router {
+    let router = routes().into_router(app);
+    match &app.config.web_dir {
+        Some(directory) => web::beside(router, directory),
+        None => router,
+    }
 }

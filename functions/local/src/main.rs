@@ -132,7 +132,7 @@ async fn serve(config: Config, stores: Option<VectorStores>) -> Result<(), Strin
     } else {
         tracing::info!(url = format!("http://{bound}"), "{ready}");
     }
-    let router = local::routes().into_router(&app);
+    let router = local::router(&app);
     axum::serve(listener, router)
         .with_graceful_shutdown(stop_requested())
         .await

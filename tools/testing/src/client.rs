@@ -146,7 +146,7 @@ impl Server {
         let config = Config::read(Runtime::Local, variables).expect("the settings of tests are right");
         let clock = settings.clock.unwrap_or_else(|| Arc::new(SystemClock));
         let app = App::with(config, clock, Arc::new(SystemRandom)).expect("the database URL is right");
-        Self { router: local::routes().into_router(&app), app }
+        Self { router: local::router(&app), app }
     }
 
     /// Sends a request.

@@ -15,3 +15,4 @@ mod system;
 mod tags;
 mod tenancy;
 mod users;
+mod web;
