@@ -1,6 +1,8 @@
 //! The command line, which is also the form of the event of the function.
 #![expect(rustdoc::bare_urls, clippy::doc_markdown, reason = "clap prints these comments as they are")]
 
+use std::path::PathBuf;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde_json::{Map, Value};
 use shared::config::Variables;
@@ -41,6 +43,17 @@ pub enum Command {
     Verify(Settings),
     /// Print how far this installation is.
     Status(Settings),
+    /// Move the files of attachments and avatars from where they are into the configured storage
+    /// (ATTACHMENT_STORAGE_TYPE and its settings). Each is read back and compared before its row points to the
+    /// new place; the old files stay. Safe to stop, and to run again.
+    Attachments {
+        /// The database.
+        #[command(flatten)]
+        settings: Settings,
+        /// The directory of the old install's local files, if it is not ATTACHMENT_LOCAL_PATH.
+        #[arg(long, value_name = "DIRECTORY")]
+        from: Option<PathBuf>,
+    },
     /// Make the LanceDB tables of a backup again, in an empty place.
     Restore {
         /// Where to, and how to reach S3.
@@ -138,6 +151,7 @@ impl Command {
             | Self::Verify(settings)
             | Self::Status(settings)
             | Self::Run { settings, .. }
+            | Self::Attachments { settings, .. }
             | Self::Restore { settings, .. } => settings,
         }
     }

@@ -5,7 +5,10 @@
 //! ([`copy`]), and the one transaction that loads and verifies ([`load`]). [`legacy`] knows the old tables and
 //! maps their rows, [`mapping`] applies it to all of them: once without keeping the rows, to find what cannot
 //! be migrated, and once into the database. [`observer`] is who hears of progress and may stop it.
+//!
+//! [`attachments`] is apart from all that: it moves files, also between the settings of today.
 
+pub mod attachments;
 pub mod command;
 pub mod copy;
 pub mod digest;

@@ -11,6 +11,7 @@ use std::{
 use clap::Parser;
 use lambda_runtime::{LambdaEvent, service_fn};
 use migrate::{
+    attachments,
     command::{Cli, Command},
     failure::{Failure, chain},
     load::Deadline,
@@ -95,6 +96,11 @@ async fn perform(
         Command::Status(_) => {
             let status = status::status(&run::open(&config)?, config.stores.as_ref()).await;
             answer(&status.map_err(Failure::Refused)?)
+        }
+        Command::Attachments { from, .. } => {
+            let mut variables = Variables::from_environment([]);
+            command.settings().apply(&mut variables);
+            answer(&attachments::run(&config, variables, from.clone(), observer, deadline).await?)
         }
         Command::Restore { from, into, .. } => restore(&config, from, into).await,
     }

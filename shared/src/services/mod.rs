@@ -4,6 +4,7 @@
 //! A service is a module of functions that take the [`Context`](crate::Context) first. It owns the
 //! transaction; SQL is the repositories' business, HTTP the handlers'.
 
+pub mod attachment_moves;
 pub mod attachments;
 pub mod avatars;
 pub mod categories;

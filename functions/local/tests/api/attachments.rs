@@ -9,6 +9,7 @@ mod buckets;
 mod direct;
 mod downloads;
 mod failures;
+mod moves;
 mod uploads;
 
 const UPLOAD: &str = "/api/v1/attachments/upload";

@@ -4,6 +4,7 @@
 //! One test binary, since each that links LanceDB is large. Tests that take a [`testing::Kind`] run on SQLite,
 //! PostgreSQL and MariaDB.
 
+mod attachments;
 mod command;
 mod corruption;
 mod failures;
