@@ -6,6 +6,7 @@
 
 mod files;
 mod migration;
+mod providers;
 
 use std::{
     collections::HashMap,
@@ -17,9 +18,15 @@ use std::{
 
 use jiff::tz::TimeZone;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use url::Url;
 
-pub use self::files::read_files;
-pub use self::migration::{DuplicateEmails, InvalidProperties, LegacyTagNames, Migration, VectorStores};
+pub use self::{
+    files::read_files,
+    migration::{DuplicateEmails, InvalidProperties, LegacyTagNames, Migration, VectorStores},
+    providers::{
+        BedrockSettings, EmbeddingProvider, ModelProvider, Models, Ocr, OpenAiSettings, Releases, Speech,
+    },
+};
 use crate::{
     clients::storage,
     db::{self, Dialect, SqliteJournal, SslMode},
@@ -77,6 +84,32 @@ settings! {
     DATABASE_SSL_MODE = "verify-full", "disable, prefer, require, verify-ca or verify-full. Default: verify-full in production unless the URL names one.";
     DATABASE_SSL_CA = "", "File of certificates to trust beside the public ones, such as the RDS bundle.";
     SQLITE_JOURNAL_MODE = "wal", "wal on a local disk, truncate on a network file system. Default: wal in `local`, truncate in Lambda.";
+    CHAT_PROVIDER = "openai", "Who answers questions, suggests tags and picks the memos of the day: openai or bedrock.";
+    EMBEDDING_PROVIDER = "openai", "Who embeds memos for the search by meaning: openai, bedrock or local, which needs no network and is lexical. `local` defaults to local when OPENAI_API_KEY is unset.";
+    OPENAI_API_KEY = "", "Key of the OpenAI-compatible API, for chat and embeddings.";
+    OPENAI_BASE_URL = "https://api.openai.com/v1", "Any OpenAI-compatible API.";
+    OPENAI_MODEL = "gpt-4o-mini", "The chat model.";
+    OPENAI_EMBEDDING_MODEL = "text-embedding-3-small", "The embedding model. Part of the key of cached vectors.";
+    OPENAI_EMBEDDING_DIMENSIONS = "1536", "Size of the vectors, for every embedding provider; the model must offer it. Part of the key of cached vectors.";
+    BEDROCK_CHAT_MODEL = "", "Id of a model or inference profile. Required when CHAT_PROVIDER is bedrock.";
+    BEDROCK_EMBEDDING_MODEL = "", "Id of a Titan or Cohere embedding model. Required when EMBEDDING_PROVIDER is bedrock.";
+    BEDROCK_REGION = "", "Region of Bedrock. Default: the region of the process.";
+    BEDROCK_ENDPOINT_URL = "", "Another endpoint of Bedrock, such as one inside a private network.";
+    HTTP_TIMEOUT_MS = "25000", "How long a call to a model may take, retries included. Stay below the time limit of the function.";
+    FUN_ASR_ENABLED = "true", "false switches speech recognition off.";
+    FUN_ASR_API_KEY = "", "Key of DashScope for speech recognition.";
+    DASHSCOPE_API_KEY = "", "Read when FUN_ASR_API_KEY is unset.";
+    FUN_ASR_BASE_URL = "https://dashscope.aliyuncs.com/api/v1", "Singapore: https://dashscope-intl.aliyuncs.com/api/v1.";
+    FUN_ASR_MODEL = "fun-asr", "The model of speech recognition.";
+    FUN_ASR_WAIT_TIMEOUT_MS = "25000", "How long the waiting routes of speech recognition wait.";
+    OCR_ENABLED = "true", "false switches text recognition off.";
+    OCR_DEFAULT_PROVIDER = "zhipu", "zhipu, the only one.";
+    ZHIPU_API_KEY = "", "Key of Zhipu for text recognition.";
+    ZHIPU_OCR_BASE_URL = "https://open.bigmodel.cn/api", "The API of Zhipu.";
+    GITHUB_API_BASE_URL = "https://api.github.com", "Where the releases of the apps are looked up.";
+    GITHUB_TOKEN = "", "Raises the limit on look-ups of releases.";
+    DESKTOP_RELEASE_REPOSITORY = "ximing/aimo", "Repository of the desktop app.";
+    APK_RELEASE_REPOSITORY = "ximing/aimo-app", "Repository of the Android app.";
     LANCEDB_URI = "", "The vector store: s3://bucket/prefix or a directory. `local` defaults to lancedb/ in DATA_DIR.";
     LANCEDB_STORAGE_TYPE = "", "local or s3: which of the following names the vector store when LANCEDB_URI is unset.";
     LANCEDB_PATH = "", "Directory of the vector store.";
@@ -119,7 +152,6 @@ settings! {
     MIGRATION_TIME_BUDGET_S = "480", "`migrate`: refuses when it would load longer. Default: no limit outside Lambda.";
     MIGRATION_BATCH_ROWS = "100", "`migrate`: rows of a statement and of a line of progress.";
     EFS_MOUNT_PATH = "", "In Lambda: the only directory that outlives a function.";
-    OPENAI_EMBEDDING_DIMENSIONS = "1536", "Size of the vectors of memos.";
     OUTBOUND_TRUSTED_HOSTS = "", "Comma-separated host:port pairs that may be reached by plain http and on private addresses. For tests and home servers; refused in Lambda.";
 }
 
@@ -210,6 +242,14 @@ pub struct Config {
     pub web_dir: Option<PathBuf>,
     /// Which URLs a push rule may name.
     pub outbound: OutboundPolicy,
+    /// Chat and embedding models.
+    pub models: Models,
+    /// Speech recognition.
+    pub speech: Speech,
+    /// Text recognition.
+    pub ocr: Ocr,
+    /// Where the releases of the apps are.
+    pub releases: Releases,
     /// The log filter.
     pub log_filter: String,
 }
@@ -291,6 +331,25 @@ impl Variables {
     fn enabled(&self, name: &str) -> bool {
         self.get(name) == Some("true")
     }
+
+    /// Contract: anything but the exact text `false` enables (contract/configuration.md).
+    fn enabled_unless_false(&self, name: &str) -> bool {
+        self.get(name) != Some("false")
+    }
+
+    fn secret(&self, name: &str) -> Option<Secret> {
+        self.get(name).map(|value| Secret(value.to_owned()))
+    }
+
+    /// Returns the base of an API, without a slash at its end.
+    fn base_url(&mut self, name: &str, default: &str) -> String {
+        let text = self.text(name, default).trim_end_matches('/').to_owned();
+        let is_http = Url::parse(&text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+        if !is_http {
+            self.problems.push(format!("{name} must be a URL that begins with https:// or http://"));
+        }
+        text
+    }
 }
 
 impl Config {
@@ -326,6 +385,10 @@ impl Config {
                 allowed_hosts: vars.list("PUSH_ALLOWED_HOSTS"),
                 trusted_hosts: trusted_hosts(vars, runtime),
             },
+            models: Models::read(vars, runtime),
+            speech: Speech::read(vars),
+            ocr: Ocr::read(vars),
+            releases: Releases::read(vars),
             log_filter: log_filter(vars),
             data_dir,
         };
@@ -595,7 +658,9 @@ mod tests {
         let source = include_str!("config.rs");
         let (_, parser) = source.split_once("pub struct Secret").unwrap();
         let (parser, _) = parser.split_once("#[cfg(test)]").unwrap();
-        let parser = [parser, include_str!("config/files.rs"), include_str!("config/migration.rs")].concat();
+        let providers = include_str!("config/providers.rs");
+        let (providers, _) = providers.split_once("#[cfg(test)]").unwrap();
+        let parser = [parser, include_str!("config/files.rs"), include_str!("config/migration.rs"), providers].concat();
         let known: Vec<&str> = SETTINGS.iter().map(|setting| setting.name).collect();
         for name in &known {
             let may_be_composed = ["DATABASE_", "ATTACHMENT_"].iter().any(|start| name.starts_with(start));

@@ -5,7 +5,10 @@
 
 use std::borrow::Cow;
 
-use crate::{clients::storage, db};
+use crate::{
+    clients::{self, storage},
+    db,
+};
 
 /// The result of services and handlers.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -103,6 +106,14 @@ pub enum Error {
     /// A file cannot be sent as bytes: the envelope under an HTTP status of its own.
     #[error(transparent)]
     NoDownload(Box<Error>),
+    /// A provider failed: HTTP 200 with code 1 and the message of the route, and the cause in the log.
+    #[error("{message}")]
+    Provider {
+        /// The public message.
+        message: Cow<'static, str>,
+        /// What really happened.
+        source: clients::Failure,
+    },
     /// The token is missing or wrong: HTTP 401.
     #[error("not authenticated: {0}")]
     Unauthenticated(&'static str),
@@ -169,6 +180,12 @@ impl Error {
         Self::Refused { code: Code::NotFound, message: Some(message.into()) }
     }
 
+    /// Something that a client asked for cannot be done; `message` is the text of the route.
+    #[must_use]
+    pub fn system(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::Refused { code: Code::System, message: Some(message.into()) }
+    }
+
     /// Gives a failure (not a refusal) the message that the route prescribes for it.
     #[must_use]
     pub fn or_failed(self, message: &'static str) -> Self {
@@ -210,6 +227,7 @@ impl Error {
                 };
                 Outcome::Envelope { status, code, message: code.default_message().into() }
             }
+            Self::Provider { message, .. } => envelope(Code::System, message.clone()),
             Self::Unauthenticated(message) => Outcome::Authentication { status: 401, message },
             Self::AuthenticationFailed(_) => {
                 Outcome::Authentication { status: 500, message: "Authentication failed" }
@@ -228,4 +246,11 @@ impl From<Code> for Error {
     fn from(code: Code) -> Self {
         Self::Refused { code, message: None }
     }
+}
+
+/// Returns what an error says and what its causes say; for the log.
+#[must_use]
+pub fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let texts = std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string);
+    texts.collect::<Vec<_>>().join(": ")
 }

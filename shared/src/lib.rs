@@ -10,8 +10,8 @@
 //! | [`repositories`] | SQL, and nothing else |
 //! | [`db`] | connections, transactions, dialects, the schema |
 //!
-//! [`clients`] reaches what lies outside, such as object storage. [`dto`] holds the wire types that all of
-//! them speak. [`config`], [`clock`] and [`ids`] bring the
+//! [`dto`] holds the wire types that all of them speak. [`clients`] reaches what lies outside: language models,
+//! speech, pictures, storage of files. [`config`], [`clock`] and [`ids`] bring the
 //! outside world in as arguments, so that a test can replace it.
 
 pub mod clients;

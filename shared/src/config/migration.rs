@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::{Problems, Runtime, Variables, configured_lancedb, database, is_production};
+use super::{Problems, Runtime, Variables, configured_lancedb, database, is_production, providers::dimensions};
 use crate::db;
 
 /// What happens to users who share an e-mail (`contract/migration.md` section 5).
@@ -125,7 +125,7 @@ impl Migration {
             allow_stale_source: vars.enabled("MIGRATION_ALLOW_STALE_SOURCE"),
             time_budget: budget.map(Duration::from_secs),
             batch_rows: vars.number("MIGRATION_BATCH_ROWS", 100).clamp(1, 1000),
-            dimensions: vars.number("OPENAI_EMBEDDING_DIMENSIONS", 1536),
+            dimensions: dimensions(vars),
             persistent_directory: vars.get("EFS_MOUNT_PATH").map(PathBuf::from),
         };
         if variables.problems.is_empty() { Ok(config) } else { Err(Problems(variables.problems)) }

@@ -1,9 +1,13 @@
 //! The state of a router.
 
-use std::{ops::Deref, sync::Arc};
+use std::{
+    ops::Deref,
+    sync::{Arc, OnceLock},
+};
 
 use crate::{
     Context,
+    clients::{self, ChatModel, Direct, EmbeddingModel, Guarded, Http},
     clock::{Clock, SystemClock},
     config::Config,
     db::Database,
@@ -24,6 +28,17 @@ pub struct State {
     pub config: Config,
     /// Makes and checks login tokens.
     pub tokens: Tokens,
+    clients: Clients,
+}
+
+/// The clients of the outside world, each made when a handler first asks for it. They are trait objects so
+/// that a function whose handlers do not ask for one does not link it.
+#[derive(Default)]
+struct Clients {
+    http: OnceLock<Arc<dyn Http>>,
+    guarded: OnceLock<Arc<dyn Http>>,
+    chat: OnceLock<Arc<dyn ChatModel>>,
+    embeddings: OnceLock<Arc<dyn EmbeddingModel>>,
 }
 
 impl Deref for App {
@@ -57,6 +72,45 @@ impl App {
             files: Files::new(config.jwt_secret.expose(), config.files.clone()),
         };
         let tokens = Tokens::new(config.jwt_secret.expose());
-        Ok(Self(Arc::new(State { context, config, tokens })))
+        let clients = Clients::default();
+        Ok(Self(Arc::new(State { context, config, tokens, clients })))
+    }
+
+    /// Returns what sends requests to addresses that the operator configured.
+    #[must_use]
+    pub fn http(&self) -> &Arc<dyn Http> {
+        self.clients.http.get_or_init(|| {
+            let Context { clock, random, .. } = self.context.clone();
+            Arc::new(Direct::new(clock, random))
+        })
+    }
+
+    /// Returns what sends requests to addresses that somebody else chose.
+    #[must_use]
+    pub fn guarded_http(&self) -> &Arc<dyn Http> {
+        self.clients.guarded.get_or_init(|| {
+            let Context { clock, random, .. } = self.context.clone();
+            Arc::new(Guarded::new(self.config.outbound.trusted_hosts.clone(), clock, random))
+        })
+    }
+
+    /// Returns the configured chat model.
+    #[must_use]
+    pub fn chat(&self) -> &dyn ChatModel {
+        let open = || {
+            let Context { clock, random, .. } = self.context.clone();
+            clients::chat::open(&self.config.models, || self.http().clone(), clock, random)
+        };
+        &**self.clients.chat.get_or_init(open)
+    }
+
+    /// Returns the configured embedding model.
+    #[must_use]
+    pub fn embeddings(&self) -> &dyn EmbeddingModel {
+        let open = || {
+            let Context { clock, random, .. } = self.context.clone();
+            clients::embeddings::open(&self.config.models, || self.http().clone(), clock, random)
+        };
+        &**self.clients.embeddings.get_or_init(open)
     }
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::{
     Error,
-    error::{Code, Outcome},
+    error::{Code, Outcome, with_causes},
 };
 
 #[derive(Serialize)]
@@ -49,22 +49,16 @@ impl IntoResponse for Error {
 impl Error {
     /// Logs a failure with its causes, once, here at the boundary. A refused request is no failure.
     fn log(&self) {
-        let cause: &dyn std::error::Error = match self {
+        let causes = match self {
             Self::Database(cause)
             | Self::Failed { source: cause, .. }
             | Self::NotStored(cause)
-            | Self::AuthenticationFailed(cause) => cause,
-            Self::Storage(cause) => cause,
+            | Self::AuthenticationFailed(cause) => with_causes(cause),
+            Self::Storage(cause) => with_causes(cause),
+            Self::Provider { source, .. } => with_causes(source),
             Self::NoDownload(cause) => return cause.log(),
-            _ => return,
+            Self::Refused { .. } | Self::Unauthenticated(_) | Self::Unreadable { .. } | Self::NoRoute => return,
         };
-        let mut causes = cause.to_string();
-        let mut source = cause.source();
-        while let Some(error) = source {
-            causes.push_str(": ");
-            causes.push_str(&error.to_string());
-            source = error.source();
-        }
         tracing::error!(error = causes, "request.failed");
     }
 }

@@ -20,7 +20,7 @@ use shared::{
 };
 use tower::ServiceExt;
 
-use crate::{Form, Kind, database, directory, empty_database, shared_database};
+use crate::{Form, Kind, Provider, database, directory, empty_database, shared_database};
 
 /// The service token of every test server.
 pub const SERVICE_TOKEN: &str = "test-service-token";
@@ -140,6 +140,8 @@ impl Server {
             ("BA_AUTH_ENABLED", "true".to_owned()),
             ("BA_AUTH_TOKEN", SERVICE_TOKEN.to_owned()),
             ("ATTACHMENT_LOCAL_PATH", directory("files").display().to_string()),
+            // No test asks the real one.
+            ("GITHUB_API_BASE_URL", Provider::nowhere()),
         ];
         let variables = defaults.into_iter().chain(settings.variables);
         let variables: Variables = variables.map(|(name, value)| (name.to_owned(), value)).collect();

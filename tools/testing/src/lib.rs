@@ -12,11 +12,13 @@ use std::fmt::Write;
 mod client;
 mod database;
 mod form;
+mod provider;
 mod storage;
 
 pub use client::{Answer, Client, PASSWORD, SERVICE_TOKEN, Server, Settings};
 pub use database::{Kind, empty_database, execute, fetch, shared_database};
 pub use form::Form;
+pub use provider::{Answering, Asked, Provider};
 pub use storage::{directory, s3_settings};
 
 /// Percent-encodes every byte of a text, for a query, a form or a path.

@@ -1,0 +1,168 @@
+//! Chat models of Amazon Bedrock, by its Converse operation, which is the same for all of them.
+
+use std::{sync::Arc, time::Duration};
+
+use aws_sdk_bedrockruntime::types::{
+    ContentBlock, ConversationRole, InferenceConfiguration, Message, SystemContentBlock,
+};
+use futures::{FutureExt, future::BoxFuture};
+
+use super::{ChatModel, Prompt};
+use crate::{
+    clients::{Failure, Patience, Result, bedrock::Bedrock},
+    clock::Clock,
+    config::Models,
+    ids::Random,
+};
+
+/// A chat model of Bedrock.
+pub struct BedrockChat {
+    bedrock: Bedrock,
+    model: Option<String>,
+    timeout: Duration,
+}
+
+impl BedrockChat {
+    /// Makes the configured model.
+    #[must_use]
+    pub fn new(models: &Models, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
+        let bedrock = Bedrock::new(&models.bedrock, clock, random);
+        Self { bedrock, model: models.bedrock.chat_model.clone(), timeout: models.timeout }
+    }
+
+    #[cfg(test)]
+    fn of_stand_in(url: &str) -> Self {
+        let model = Some("eu.amazon.nova-lite-v1:0".to_owned());
+        Self { bedrock: Bedrock::of_stand_in(url), model, timeout: Duration::from_mins(1) }
+    }
+}
+
+impl ChatModel for BedrockChat {
+    fn complete<'a>(&'a self, prompt: &'a Prompt, patience: Patience) -> BoxFuture<'a, Result<String>> {
+        Box::pin(async move {
+            let model = self.model.as_deref().ok_or(Failure::NotConfigured("BEDROCK_CHAT_MODEL"))?;
+            let message = Message::builder()
+                .role(ConversationRole::User)
+                .content(ContentBlock::Text(prompt.user.clone()))
+                .build()
+                .map_err(|error| Failure::Unreachable(error.into()))?;
+            let client = self.bedrock.client().await;
+            let request = client
+                .converse()
+                .model_id(model)
+                .system(SystemContentBlock::Text(prompt.system.clone()))
+                .messages(message)
+                .inference_config(InferenceConfiguration::builder().temperature(prompt.temperature).build());
+            let sent =
+                self.bedrock.persist(patience.within(self.timeout), || request.clone().send().boxed()).await?;
+            let message = sent.output().and_then(|output| output.as_message().ok()).ok_or(Failure::Unexpected)?;
+            // Beside texts there may be blocks of reasoning, which are no part of the answer.
+            Ok(message.content().iter().filter_map(|block| block.as_text().ok()).map(String::as_str).collect())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use testing::{Answering, Provider};
+
+    use super::*;
+    use crate::error::with_causes;
+
+    const PATIENCE: Patience = Patience { total: Duration::from_secs(30), retries: 1 };
+
+    type Expected = fn(&Failure) -> bool;
+
+    fn prompt() -> Prompt {
+        Prompt { system: "be brief".to_owned(), user: "问题".to_owned(), temperature: 0.5 }
+    }
+
+    fn said(content: &serde_json::Value) -> Answering {
+        Answering::json(&json!({"output": {"message": {"role": "assistant", "content": content}},
+            "stopReason": "end_turn", "usage": {"inputTokens": 1, "outputTokens": 1, "totalTokens": 2},
+            "metrics": {"latencyMs": 1}}))
+    }
+
+    #[tokio::test]
+    async fn the_texts_of_the_answer_are_put_together() {
+        for (content, expected) in [
+            (json!([{"text": "好"}, {"text": "的"}]), "好的"),
+            (json!([{"reasoningContent": {"reasoningText": {"text": "hm"}}}, {"text": "ok"}]), "ok"),
+            (json!([]), ""),
+        ] {
+            let provider = Provider::always(said(&content));
+            let answer = BedrockChat::of_stand_in(&provider.url()).complete(&prompt(), PATIENCE).await;
+            assert_eq!(answer.unwrap(), expected);
+            let asked = &provider.asked()[0];
+            assert_eq!(asked.line, "POST /model/eu.amazon.nova-lite-v1%3A0/converse");
+            let expected = json!({"system": [{"text": "be brief"}], "inferenceConfig": {"temperature": 0.5},
+                "messages": [{"role": "user", "content": [{"text": "问题"}]}]});
+            assert_eq!(asked.body, expected);
+            assert!(asked.raw.contains("AWS4-HMAC-SHA256") && !asked.raw.contains("aws-secret"));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_fails_once_is_asked_again() {
+        let throttled = Answering::json(&json!({})).header("x-amzn-errortype", "ThrottlingException").status(429);
+        let provider =
+            Provider::start(
+                move |_, before| {
+                    if before == 0 { throttled.clone() } else { said(&json!([{"text": "ok"}])) }
+                },
+            );
+        let answer = BedrockChat::of_stand_in(&provider.url()).complete(&prompt(), PATIENCE).await;
+        assert_eq!(answer.unwrap(), "ok");
+    }
+
+    #[tokio::test]
+    async fn every_failure_has_its_kind_and_gives_nothing_away() {
+        let error =
+            |kind: &str| Answering::json(&json!({"message": "aws-secret"})).header("x-amzn-errortype", kind);
+        let cases: [(&str, Answering, Expected, usize); 9] = [
+            ("throttled", error("ThrottlingException").status(429), |f| matches!(f, Failure::RateLimited), 2),
+            (
+                "throttled for long",
+                error("ThrottlingException").status(429).header("retry-after", "60"),
+                |f| matches!(f, Failure::RateLimited),
+                1,
+            ),
+            (
+                "denied",
+                error("AccessDeniedException").status(403),
+                |f| matches!(f, Failure::Refused { status: 403 }),
+                1,
+            ),
+            (
+                "down",
+                error("ServiceUnavailableException").status(503),
+                |f| matches!(f, Failure::Refused { status: 503 }),
+                2,
+            ),
+            ("a page", Answering::text("<html>"), |f| matches!(f, Failure::NotJson), 1),
+            ("half an answer", Answering::text("{\"output\": {"), |f| matches!(f, Failure::Incomplete), 2),
+            (
+                "broken off",
+                Answering::text("{\"output\": {}}").broken_off(2),
+                |f| matches!(f, Failure::Incomplete | Failure::Unreachable(_)),
+                2,
+            ),
+            ("nothing useful", Answering::text("{}"), |f| matches!(f, Failure::Unexpected), 1),
+            ("slow", Answering::text("{}").after(Duration::from_secs(4)), |f| matches!(f, Failure::TimedOut), 1),
+        ];
+        for (name, answer, expected, times) in cases {
+            let provider = Provider::always(answer);
+            let patience = if name == "slow" { PATIENCE.within(Duration::from_millis(300)) } else { PATIENCE };
+            let failure =
+                BedrockChat::of_stand_in(&provider.url()).complete(&prompt(), patience).await.unwrap_err();
+            assert!(expected(&failure), "{name}: {failure:?}");
+            assert_eq!(provider.asked().len(), times, "{name}");
+            let said = format!("{} {failure:?}", with_causes(&failure));
+            assert!(!said.contains("aws-secret") && !said.contains("问题"), "{said}");
+        }
+        let failure =
+            BedrockChat::of_stand_in(&Provider::nowhere()).complete(&prompt(), PATIENCE).await.unwrap_err();
+        assert!(matches!(failure, Failure::Unreachable(_)), "{failure:?}");
+    }
+}

@@ -1,0 +1,166 @@
+//! Requests to providers over HTTP.
+//!
+//! Clients of providers speak to [`Http`] and know no library: [`Direct`] sends to addresses that the
+//! operator configured, [`Guarded`] to addresses that came from elsewhere.
+
+mod direct;
+mod guarded;
+
+use std::{sync::Arc, time::Duration};
+
+use futures::future::BoxFuture;
+use serde::{Serialize, de::DeserializeOwned};
+
+pub use self::{direct::Direct, guarded::Guarded};
+use super::{
+    Failure, Patience, Result,
+    retry::{Attempt, persist, retry_after},
+};
+use crate::{clock::Clock, config::Secret, ids::Random};
+
+/// How long a connection may take to be made.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Sends requests.
+pub trait Http: Send + Sync {
+    /// Sends a request and returns the answer, whatever its status. Tries again when there is none, when
+    /// it breaks off, and for 429 and 5xx, as the patience of the call allows.
+    fn send<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<Answer>>;
+}
+
+/// A request to a provider: `GET`, or `POST` with a JSON body.
+#[derive(Debug, Clone)]
+pub struct Call {
+    url: String,
+    headers: Vec<(&'static str, &'static str)>,
+    bearer: Option<Secret>,
+    body: Option<Vec<u8>>,
+    patience: Patience,
+    max_bytes: usize,
+}
+
+impl Call {
+    /// Begins a `GET`. At most `max_bytes` of the answer are read; more are a failure.
+    #[must_use]
+    pub fn get(url: impl Into<String>, patience: Patience, max_bytes: usize) -> Self {
+        Self { url: url.into(), headers: Vec::new(), bearer: None, body: None, patience, max_bytes }
+    }
+
+    /// Begins a `POST` of a JSON body.
+    #[must_use]
+    pub fn post(url: impl Into<String>, body: &impl Serialize, patience: Patience, max_bytes: usize) -> Self {
+        // The bodies are structs of texts and numbers, which always encode.
+        let body = serde_json::to_vec(body).unwrap_or_default();
+        Self { body: Some(body), ..Self::get(url, patience, max_bytes) }
+    }
+
+    /// Adds the header `Authorization: Bearer …`.
+    #[must_use]
+    pub fn bearer(self, key: &Secret) -> Self {
+        Self { bearer: Some(key.clone()), ..self }
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: &'static str) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+}
+
+/// What a provider answered.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body, whole.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// Reports whether the status is one of success.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// Returns the standard reason phrase of the status; empty when it has none.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        let status = axum::http::StatusCode::from_u16(self.status).ok();
+        status.and_then(|status| status.canonical_reason()).unwrap_or_default()
+    }
+
+    /// Reads the body of a successful answer.
+    ///
+    /// # Errors
+    /// The status is another one, or the body is not what was asked for.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
+        match self.status {
+            200..300 => serde_json::from_slice(&self.body).map_err(|error| Failure::of_json(&error)),
+            429 => Err(Failure::RateLimited),
+            status => Err(Failure::Refused { status }),
+        }
+    }
+}
+
+/// What both ways of sending share: time and chance for the retries.
+struct Sender {
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+}
+
+impl Sender {
+    async fn send(&self, client: &reqwest::Client, call: &Call) -> Result<Answer> {
+        persist(call.patience, &*self.random, |left| self.attempt(client, call, left)).await
+    }
+
+    async fn attempt(&self, client: &reqwest::Client, call: &Call, left: Duration) -> Attempt<Result<Answer>> {
+        match tokio::time::timeout(left, exchange(client, call)).await {
+            Err(_) => Attempt::Break(Err(Failure::TimedOut)),
+            Ok(Ok((answer, wanted))) if matches!(answer.status, 429 | 500..) => {
+                Attempt::Continue((Ok(answer), retry_after(wanted.as_deref(), self.clock.now())))
+            }
+            Ok(Ok((answer, _))) => Attempt::Break(Ok(answer)),
+            Ok(Err(failure @ (Failure::Unreachable(_) | Failure::Incomplete))) => {
+                Attempt::Continue((Err(failure), None))
+            }
+            Ok(Err(failure)) => Attempt::Break(Err(failure)),
+        }
+    }
+}
+
+/// Sends a request once, and returns the answer with its header `Retry-After`.
+async fn exchange(client: &reqwest::Client, call: &Call) -> Result<(Answer, Option<String>)> {
+    let mut request = match &call.body {
+        None => client.get(&call.url),
+        Some(body) => client.post(&call.url).header("content-type", "application/json").body(body.clone()),
+    };
+    for (name, value) in &call.headers {
+        request = request.header(*name, *value);
+    }
+    if let Some(key) = &call.bearer {
+        request = request.bearer_auth(key.expose());
+    }
+    // The URL may hold what a log must not.
+    let sent = request.send().await.map_err(|error| Failure::Unreachable(error.without_url().into()));
+    let mut response = sent?;
+    let wanted = response.headers().get("retry-after").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let mut answer = Answer { status: response.status().as_u16(), body: Vec::new() };
+    while let Some(chunk) = response.chunk().await.map_err(|_| Failure::Incomplete)? {
+        if answer.body.len() + chunk.len() > call.max_bytes {
+            return Err(Failure::TooLarge);
+        }
+        answer.body.extend_from_slice(&chunk);
+    }
+    Ok((answer, wanted))
+}
+
+/// Begins a client with what all have in common. A redirect is never followed: an address that moved is
+/// the operator's business, and a stranger's redirect could lead anywhere.
+fn builder() -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .user_agent(concat!("aimo/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(CONNECT_TIMEOUT)
+}
