@@ -20,6 +20,8 @@ pub fn functions() -> Vec<(&'static str, Routes)> {
         ("conversations", conversations::routes()),
         ("push-rules", push_rules::routes()),
         ("insights", insights::routes()),
+        ("ai", ai::routes()),
+        ("media", media::routes()),
         ("system", system::routes()),
     ]
 }

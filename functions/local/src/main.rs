@@ -132,6 +132,13 @@ async fn serve(config: Config, stores: Option<VectorStores>) -> Result<(), Strin
     } else {
         tracing::info!(url = format!("http://{bound}"), "{ready}");
     }
+    if let Some(missing) = app.config.models.what_is_missing() {
+        if io::stdout().is_terminal() {
+            println!("{missing}");
+        } else {
+            tracing::warn!("{missing}");
+        }
+    }
     let router = local::router(&app);
     axum::serve(listener, router)
         .with_graceful_shutdown(stop_requested())

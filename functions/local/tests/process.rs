@@ -84,6 +84,21 @@ fn it_needs_no_setting_logs_requests_and_stops_when_asked() {
 }
 
 #[test]
+fn it_names_the_key_that_is_missing_and_not_one_that_is_there() {
+    for (key, expected) in [(None, true), (Some("sk-secret"), false)] {
+        let directory = Directory::new("key");
+        let mut command = command(&directory);
+        command.env_remove("OPENAI_API_KEY").envs(key.map(|key| ("OPENAI_API_KEY", key)));
+        let (mut child, _, lines) = start(command);
+        terminate(&child);
+        child.wait().unwrap();
+        let rest: Vec<String> = lines.collect();
+        assert_eq!(rest.iter().any(|line| line.contains("OPENAI_API_KEY is not set")), expected, "{rest:?}");
+        assert!(!rest.iter().any(|line| line.contains("sk-secret")));
+    }
+}
+
+#[test]
 fn the_login_secret_survives_a_restart_and_only_its_owner_can_read_it() {
     use std::os::unix::fs::PermissionsExt;
 

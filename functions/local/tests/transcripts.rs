@@ -12,13 +12,26 @@ use testing::{Kind, empty_database, on_every_database};
 
 on_every_database!(
     the_recordings_replay,
+    the_recordings_without_keys_replay,
+    the_recordings_with_everything_switched_off_replay,
     the_recordings_of_a_private_bucket_replay,
-    the_recordings_of_a_public_bucket_replay
+    the_recordings_of_a_public_bucket_replay,
 );
 
 async fn the_recordings_replay(kind: Kind) {
     let excluded = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/transcripts-excluded.json");
     replay(kind, &[], &["--exclude", excluded]).await;
+}
+
+async fn the_recordings_without_keys_replay(kind: Kind) {
+    let keys = ["FUN_ASR_API_KEY", "DASHSCOPE_API_KEY", "ZHIPU_API_KEY"].map(|name| (name, ""));
+    let others = [("BA_AUTH_ENABLED", "false"), ("NODE_ENV", "test")];
+    replay(kind, &[&keys[..], &others].concat(), &[&recording("unconfigured.json")]).await;
+}
+
+async fn the_recordings_with_everything_switched_off_replay(kind: Kind) {
+    let settings = [("FUN_ASR_ENABLED", "false"), ("OCR_ENABLED", "false")];
+    replay(kind, &settings, &[&recording("disabled.json")]).await;
 }
 
 async fn the_recordings_of_a_private_bucket_replay(kind: Kind) {
@@ -47,6 +60,7 @@ fn recording(name: &str) -> String {
     format!("{}/../../contract/transcripts/alt/{name}", env!("CARGO_MANIFEST_DIR"))
 }
 
+/// Replays recordings, by default those of all areas, with settings that differ from the usual ones.
 async fn replay(kind: Kind, settings: &[(&str, &str)], arguments: &[&str]) {
     let contract = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contract");
     let mock = Mock::start(&contract);
@@ -126,6 +140,14 @@ impl Product {
             .env("ATTACHMENT_MAX_FILE_SIZE", "1048576")
             .env("PUSH_ALLOWED_HOSTS", "127.0.0.1")
             .env("OUTBOUND_TRUSTED_HOSTS", mock.host())
+            .env("OPENAI_BASE_URL", format!("{}/v1", mock.url()))
+            .env("OPENAI_API_KEY", "test-key")
+            .env("OPENAI_EMBEDDING_DIMENSIONS", "64")
+            .env("FUN_ASR_BASE_URL", format!("{}/api/v1", mock.url()))
+            .env("FUN_ASR_API_KEY", "test-asr-key")
+            .env("ZHIPU_OCR_BASE_URL", mock.url())
+            .env("ZHIPU_API_KEY", "test-zhipu-key")
+            .env("GITHUB_API_BASE_URL", mock.url())
             .envs(settings)
             .stdout(Stdio::piped())
             .spawn()

@@ -153,6 +153,18 @@ impl Fields {
         Ok(Some(time).filter(|time| *time != 0))
     }
 
+    /// Returns an object with members of its own.
+    ///
+    /// # Errors
+    /// Code 2 when the member is no object.
+    pub fn object(&self, name: &str) -> Result<Option<Self>> {
+        match self.value(name) {
+            None => Ok(None),
+            Some(Value::Object(members)) => Ok(Some(Self { members: members.clone(), is_form: self.is_form })),
+            Some(_) => Err(Error::bad_params()),
+        }
+    }
+
     /// Returns a list of at most [`MAX_LIST`] texts.
     ///
     /// # Errors

@@ -4,12 +4,15 @@
 //! Types of answers derive `Serialize`. Types of requests are read from [`Fields`], since the
 //! contract words the failures of single members.
 
+pub mod ai;
+pub mod asr;
 pub mod attachments;
 pub mod categories;
 pub mod conversations;
 mod fields;
 pub mod insights;
 pub mod memos;
+pub mod ocr;
 mod page;
 pub mod push_rules;
 pub mod tags;

@@ -15,6 +15,9 @@ use crate::{Error, Result, dto::Fields};
 /// The most bytes of a JSON or form body.
 pub const MAX_BODY_BYTES: usize = 1024 * 1024;
 
+/// The most bytes of a body that carries files as text: what a function can take.
+pub const MAX_LARGE_BODY_BYTES: usize = 6 * 1024 * 1024;
+
 /// The deepest nesting of a form, as in JSON.
 const MAX_DEPTH: usize = 32;
 
@@ -22,21 +25,36 @@ impl<S: Sync> FromRequest<S> for Fields {
     type Rejection = Error;
 
     async fn from_request(request: Request, _: &S) -> Result<Self> {
-        let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let media_type = content_type.unwrap_or_default().split(';').next().unwrap_or_default();
-        let parse: fn(&str) -> Result<Self> = match media_type.trim().to_ascii_lowercase().as_str() {
-            "application/json" => parse_json,
-            "application/x-www-form-urlencoded" => |text| Ok(parse_form(text)),
-            _ => return Ok(Self::default()),
-        };
-        let length =
-            request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-        if length.is_some_and(|length: usize| length > MAX_BODY_BYTES) {
-            return Err(too_large());
-        }
-        let bytes = to_bytes(request.into_body(), MAX_BODY_BYTES).await.map_err(|_| too_large())?;
-        parse(&String::from_utf8_lossy(&bytes))
+        read(request, MAX_BODY_BYTES).await
     }
+}
+
+/// The members of a body that may be as large as a function can take (`contract/ai-asr-ocr-system.md` O1).
+#[derive(Debug, Clone, Default)]
+pub struct LargeFields(pub Fields);
+
+impl<S: Sync> FromRequest<S> for LargeFields {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self> {
+        read(request, MAX_LARGE_BODY_BYTES).await.map(Self)
+    }
+}
+
+async fn read(request: Request, max_bytes: usize) -> Result<Fields> {
+    let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media_type = content_type.unwrap_or_default().split(';').next().unwrap_or_default();
+    let parse: fn(&str) -> Result<Fields> = match media_type.trim().to_ascii_lowercase().as_str() {
+        "application/json" => parse_json,
+        "application/x-www-form-urlencoded" => |text| Ok(parse_form(text)),
+        _ => return Ok(Fields::default()),
+    };
+    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    if length.is_some_and(|length: usize| length > max_bytes) {
+        return Err(too_large());
+    }
+    let bytes = to_bytes(request.into_body(), max_bytes).await.map_err(|_| too_large())?;
+    parse(&String::from_utf8_lossy(&bytes))
 }
 
 fn too_large() -> Error {

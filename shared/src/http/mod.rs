@@ -20,7 +20,7 @@ pub mod upload;
 
 pub use app::App;
 pub use auth::CurrentUser;
-pub use body::MAX_BODY_BYTES;
+pub use body::{LargeFields, MAX_BODY_BYTES, MAX_LARGE_BODY_BYTES};
 pub use envelope::Reply;
 pub use path::PathId;
 pub use query::Query;

@@ -4,6 +4,8 @@
 //! A service is a module of functions that take the [`Context`](crate::Context) first. It owns the
 //! transaction; SQL is the repositories' business, HTTP the handlers'.
 
+pub mod ai;
+pub mod asr;
 pub mod attachment_moves;
 pub mod attachments;
 pub mod avatars;
@@ -15,10 +17,12 @@ pub mod health;
 pub mod insights;
 mod media_types;
 pub mod memos;
+pub mod ocr;
 mod passwords;
 pub mod pending_files;
 pub mod push_rules;
 pub mod tags;
+mod text;
 pub mod tokens;
 pub mod users;
 

@@ -82,6 +82,8 @@ const SUBJECTS: &[Subject] = &[
     Subject { name: "conversations", request: Request::Get("/api/v1/explore/conversations", 401), budget: LIGHT },
     Subject { name: "push-rules", request: Request::Get("/api/v1/push-rules", 401), budget: LIGHT },
     Subject { name: "insights", request: Request::Get("/api/v1/insights/activity", 401), budget: LIGHT },
+    Subject { name: "ai", request: Request::Get("/api/v1/ai/tools", 401), budget: LIGHT },
+    Subject { name: "media", request: Request::Get("/api/v1/ocr/status", 401), budget: LIGHT },
     Subject { name: "system", request: Request::Get("/api/v1/health", 200), budget: LIGHT },
     // The first of these makes the tables of a SQLite file, the others find them.
     Subject { name: "migrate", request: Request::Event(r#"{"command": "schema"}"#), budget: WITH_LANCEDB },

@@ -1,5 +1,6 @@
 //! The product over HTTP, one file per area: every route of every function, on all three databases.
 
+mod ai;
 mod attachments;
 mod bad_input;
 mod budgets;
@@ -7,8 +8,10 @@ mod categories;
 mod concurrency;
 mod conversations;
 mod insights;
+mod media;
 mod memos;
 mod objects;
+mod providers;
 mod public;
 mod push_rules;
 mod system;

@@ -68,6 +68,7 @@ fn wrong_bodies() -> Vec<Wrong> {
     const MEMOS: &str = "/api/v1/memos";
     const MEMO: &str = "/api/v1/memos/{memoId}";
     const BA: &str = "/api/v1/memos/ba/create";
+    const FILE_URLS: &str = "At least one file URL is required";
     const LISTS: &[&str] = &["attachments", "tagIds", "tags", "relationIds"];
     let mut wrong = vec![
         Wrong("POST", REGISTER, &["email", "password", "nickname", "phone"], no_text(), PARAMS),
@@ -100,9 +101,35 @@ fn wrong_bodies() -> Vec<Wrong> {
             wrong.push(Wrong(method, route, &["createdAt", "updatedAt"], no_time(), PARAMS));
         }
     }
+    for route in ["/api/v1/asr/transcribe", "/api/v1/asr/transcribe-and-wait"] {
+        wrong.push(Wrong("POST", route, &["fileUrls", "languageHints"], no_list_of_texts(), PARAMS));
+        wrong.push(Wrong("POST", route, &["fileUrls"], vec![Value::Null, json!([])], FILE_URLS));
+    }
+    for route in ["/api/v1/ocr/parse", "/api/v1/ocr/parse-full"] {
+        let no_files = no_list_of_texts().into_iter().filter(|files| !files.is_string());
+        let no_files = no_files.chain([json!(vec!["x"; 11])]).collect();
+        wrong.push(Wrong("POST", route, &["files"], no_files, PARAMS));
+        wrong.push(Wrong("POST", route, &["files"], vec![json!([]), json!("")], "At least one file is required"));
+        wrong.push(Wrong("POST", route, &["provider"], no_text(), PARAMS));
+    }
+    wrong.push(Wrong("POST", "/api/v1/ocr/parse-full", &["options"], no_options(), PARAMS));
+    wrong.push(Wrong("POST", "/api/v1/ai/generate-tags", &["content"], no_text(), PARAMS));
+    wrong.push(Wrong("POST", "/api/v1/ai/generate-tags", &["content"], blank(), CONTENT));
     wrong.extend(wrong_messages());
     wrong.extend(wrong_rules());
     wrong
+}
+
+fn no_options() -> Vec<Value> {
+    let members = [
+        json!({"returnCropImages": "true"}),
+        json!({"needLayoutVisualization": 1}),
+        json!({"startPageId": "1"}),
+        json!({"endPageId": -1}),
+        json!({"requestId": 5}),
+        json!({"userId": ["u"]}),
+    ];
+    [no_array().into_iter().filter(|value| !value.is_object()).collect(), members.to_vec()].concat()
 }
 
 fn no_array() -> Vec<Value> {
@@ -163,7 +190,7 @@ async fn a_member_of_the_wrong_type_is_refused_and_nothing_is_written(kind: Kind
             for value in &values {
                 let answer = write.send_json(write.with(member, value.clone()).to_string()).await;
                 if (answer.status.as_u16(), &answer.body["code"], &answer.body["msg"])
-                    != (200, &json!(2), &json!(message))
+                    != (write.status(), &json!(2), &json!(message))
                 {
                     failures.push(format!("{write} {member}: {value} => {}", answer.body));
                 }

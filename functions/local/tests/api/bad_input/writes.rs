@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use axum::http::Method;
 use serde_json::{Map, Value, json};
+use shared::http::{MAX_BODY_BYTES, MAX_LARGE_BODY_BYTES};
 use testing::{Answer, Client, PASSWORD, Server};
 
 use crate::objects::{category, conversation, memo_id, push_rule, push_rule_body, tag, text, upload};
@@ -40,6 +41,7 @@ impl World {
             ("attachmentId", text(&upload(&ann, "a.txt", "text/plain", b"x").await, "attachmentId")),
             ("*key", "a/b.png".to_owned()),
             ("uid", ann.uid.clone()),
+            ("taskId", "task".to_owned()),
         ]);
         Self { server, ann, ids }
     }
@@ -72,6 +74,11 @@ impl World {
             self.write(&post, "/api/v1/explore/conversations/{conversationId}/messages", message),
             self.write(&post, "/api/v1/push-rules", push_rule_body()),
             self.write(&put, "/api/v1/push-rules/{id}", push_rule_body()),
+            self.write(&post, "/api/v1/ai/generate-tags", json!({"content": "x"})),
+            self.write(&post, "/api/v1/asr/transcribe", json!({"fileUrls": ["https://files.example/a.mp3"]})),
+            self.write(&post, "/api/v1/asr/transcribe-and-wait", json!({"fileUrls": ["oss://bucket/a.mp3"]})),
+            self.write(&post, "/api/v1/ocr/parse", json!({"files": ["https://files.example/a.png"]})),
+            self.write(&post, "/api/v1/ocr/parse-full", json!({"files": "https://files.example/a.png"})),
         ]
     }
 
@@ -103,6 +110,16 @@ impl World {
 }
 
 impl Write {
+    /// Returns the HTTP status of an answer in the envelope: 202 where files are handed over.
+    pub fn status(&self) -> u16 {
+        if self.route.starts_with("/api/v1/asr/") { 202 } else { 200 }
+    }
+
+    /// Returns the most bytes of a body: more where files come as text.
+    pub fn max_body_bytes(&self) -> usize {
+        if self.route.starts_with("/api/v1/ocr/") { MAX_LARGE_BODY_BYTES } else { MAX_BODY_BYTES }
+    }
+
     /// Sends a body of any kind.
     pub async fn send(&self, content_type: &str, body: impl Into<axum::body::Body>) -> Answer {
         self.client.send_raw(self.method.clone(), &self.path, content_type, body).await

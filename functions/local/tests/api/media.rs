@@ -1,0 +1,4 @@
+//! Speech and text recognition (`contract/ai-asr-ocr-system.md`).
+
+mod asr;
+mod ocr;
