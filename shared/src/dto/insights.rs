@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::memos::Memo;
 use crate::{clock::Millis, ids::MemoId};
 
 /// How many memos were written on a day.
@@ -49,4 +50,13 @@ pub struct OnThisDay {
     pub total: usize,
     /// Today in the configured zone, `MM-DD`.
     pub today_month_day: String,
+}
+
+/// The memos that are recommended today.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DailyRecommendations {
+    /// Usually three, in the order of the choice; without `source` and `relations`.
+    pub items: Vec<Memo>,
+    /// The number of items.
+    pub total: usize,
 }

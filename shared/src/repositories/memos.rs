@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use sea_query::{
     Alias, CommonTableExpression, Condition, Expr, ExprTrait, Func, JoinType, Order, Query, SelectStatement,
+    WindowStatement,
 };
 use sqlx::FromRow;
 
@@ -189,6 +190,34 @@ pub async fn find_by_ids(db: &Executor, uid: &Uid, ids: &[MemoId]) -> Result<Vec
         found.extend(memos.into_iter().map(|memo| (memo.memo_id.clone(), memo)));
     }
     Ok(ids.iter().filter_map(|id| found.get(id).cloned()).collect())
+}
+
+/// Returns the ids of the memos at the given places of the user's memos, of which the newest one is at
+/// place 1, in the order of the places. The places are found in an index alone.
+///
+/// # Errors
+/// The database fails.
+pub async fn find_ids_at(db: &Executor, uid: &Uid, places: &[u64]) -> Result<Vec<MemoId>> {
+    if places.is_empty() {
+        return Ok(Vec::new());
+    }
+    let newest_first =
+        WindowStatement::new().order_by("created_at", Order::Desc).order_by("memo_id", Order::Desc).to_owned();
+    let numbered = Query::select()
+        .column("memo_id")
+        .expr_window_as(Expr::cust("ROW_NUMBER()"), newest_first, "place")
+        .from("memos")
+        .and_where(Expr::col("uid").eq(uid))
+        .to_owned();
+    let places = places.iter().map(|place| i64::try_from(*place).unwrap_or(i64::MAX));
+    let select = Query::select()
+        .column("memo_id")
+        .from_subquery(numbered, "numbered")
+        .and_where(Expr::col("place").is_in(places))
+        .order_by("place", Order::Asc)
+        .to_owned();
+    let rows: Vec<(MemoId,)> = db.fetch_all("memos.find_ids_at", &select).await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 
 /// Returns which of the given memos the user has, in the order asked.

@@ -84,7 +84,7 @@ fn same_days(ctx: &Context, today: Date, first_year: i16, last_year: i16) -> Vec
 }
 
 /// Returns a time in the configured zone; times beyond the years -9999 to 9999 are brought there.
-fn zoned(ctx: &Context, time: Millis) -> Zoned {
+pub(super) fn zoned(ctx: &Context, time: Millis) -> Zoned {
     timestamp(time).to_zoned(ctx.zone.clone())
 }
 
@@ -93,6 +93,6 @@ fn timestamp(time: Millis) -> Timestamp {
     Timestamp::from_millisecond(time).unwrap_or(nearest)
 }
 
-fn utc_date(time: Millis) -> String {
+pub(super) fn utc_date(time: Millis) -> String {
     timestamp(time).to_zoned(jiff::tz::TimeZone::UTC).date().to_string()
 }

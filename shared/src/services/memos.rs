@@ -340,6 +340,18 @@ async fn present_one(
     memos.into_iter().next().ok_or(Code::NotFound.into())
 }
 
+/// Adds to memos their tags and attachments, but no related memos.
+///
+/// # Errors
+/// The database fails.
+pub(super) async fn with_tags_and_attachments(
+    ctx: &Context,
+    uid: &Uid,
+    records: Vec<MemoRecord>,
+) -> Result<Vec<Memo>> {
+    present(ctx, &ctx.db, uid, records, Relations::Hidden).await
+}
+
 /// Adds to memos what belongs to them: related memos, tags and attachments, each in one statement for
 /// all of them. A failure of the first two does not fail the answer (`contract/memos.md` section 2).
 async fn present(

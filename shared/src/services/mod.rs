@@ -21,6 +21,7 @@ pub mod ocr;
 mod passwords;
 pub mod pending_files;
 pub mod push_rules;
+pub mod recommendations;
 pub mod tags;
 mod text;
 pub mod tokens;

@@ -105,6 +105,7 @@ async fn memo_statements(db: &Database, statements: &mut Statements) {
         memos.find_public_by_id(memo);
         memos.find_public_at(uid, 3);
         memos.find_by_ids(uid, &ids);
+        memos.find_ids_at(uid, &[1, 7, 20]);
         memos.exists(uid, &ids);
         memos.find_related(uid, &ids);
         memos.find_backlinks(uid, memo, FIRST_PAGE);
@@ -260,13 +261,14 @@ async fn every_statement_uses_an_index(kind: Kind) {
 }
 
 /// What gives, counts or spans everything of a user, and may go through it, or is cut from an index in order.
-const WHOLE: [&str; 9] = [
+const WHOLE: [&str; 10] = [
     "ai_conversations.find_by_user",
     "attachments.count",
     "attachments.find_page",
     "categories.find_by_user",
     "daily_recommendations.find_by_user",
     "memos.count",
+    "memos.find_ids_at",
     "memos.find_time_range",
     "push_rules.find_by_user",
     "tags.find_by_user",

@@ -29,7 +29,7 @@ fn value(before: &str, after: &str, user: usize, number: usize) -> String {
         "created_at" | "updated_at" if ends_with(&["< ", "<= "]) => (NOW + 100).to_string(),
         "created_at" | "updated_at" => NOW.to_string(),
         "collect_after" => (NOW + 5).to_string(),
-        "usage_count" | "is_public" | "enabled" | "status" => "1".to_owned(),
+        "place" | "usage_count" | "is_public" | "enabled" | "status" => "1".to_owned(),
         "push_time" => "8".to_owned(),
         "uid" => format!("'{}'", id("u", user, 0)),
         "email" => format!("'{}@example.com'", id("u", user, 0)),

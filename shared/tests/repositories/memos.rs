@@ -28,6 +28,7 @@ on_every_database!(
     related_memos_come_in_the_order_of_the_relations,
     backlinks_come_in_pages_in_the_order_of_the_relations,
     only_public_memos_are_public,
+    memos_have_places_of_which_the_newest_is_the_first,
     memos_are_counted_by_utc_day,
     ranges_give_the_newest_memos,
     memos_of_others_are_invisible,
@@ -309,6 +310,21 @@ async fn only_public_memos_are_public(kind: Kind) {
     let newest_first: Vec<_> = shown.iter().rev().map(|memo| Some(memo.memo_id.clone())).collect();
     assert_eq!([at(0).await, at(1).await, at(2).await].as_slice(), newest_first);
     assert_eq!(at(3).await, None);
+}
+
+async fn memos_have_places_of_which_the_newest_is_the_first(kind: Kind) {
+    let (db, ann, bob) = open(kind).await;
+    let made: Vec<MemoRecord> =
+        (0..20).map(|age| MemoRecord { created_at: NOW - age / 2, ..memo(&ann, "x") }).collect();
+    create(&db, &made).await;
+    let all = memos::find_ids_at(&db, &ann, &(1..=20).collect::<Vec<_>>()).await.unwrap();
+    let mut sorted = made.clone();
+    sorted.sort_by(|a, b| (b.created_at, &b.memo_id).cmp(&(a.created_at, &a.memo_id)));
+    assert_eq!(all, ids(&sorted));
+    let some = memos::find_ids_at(&db, &ann, &[20, 1, 7, 7, 21, u64::MAX, 0]).await.unwrap();
+    assert_eq!(some, [&all[0], &all[6], &all[19]].map(Clone::clone));
+    assert!(memos::find_ids_at(&db, &ann, &[]).await.unwrap().is_empty());
+    assert!(memos::find_ids_at(&db, &bob, &[1]).await.unwrap().is_empty());
 }
 
 async fn memos_are_counted_by_utc_day(kind: Kind) {

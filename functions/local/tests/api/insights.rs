@@ -10,6 +10,7 @@ use crate::objects::memo;
 
 mod activity;
 mod on_this_day;
+mod recommendations;
 
 const MINUTE: Millis = 60_000;
 const DAY: Millis = 24 * 60 * MINUTE;

@@ -83,6 +83,7 @@ const ROUTES: &[(&str, &str, Option<Noun>, &str)] = &[
     ("DELETE", "/api/v1/push-rules/{id}", Some(Noun::PushRule), ""),
     ("GET", "/api/v1/insights/activity", None, ""),
     ("GET", "/api/v1/insights/on-this-day", None, ""),
+    ("GET", "/api/v1/insights/daily-recommendations", None, ""),
     ("POST", "/api/v1/ai/generate-tags", None, ""),
     ("GET", "/api/v1/ai/tools", None, ""),
     ("POST", "/api/v1/asr/transcribe", None, ""),
