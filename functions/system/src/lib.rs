@@ -12,6 +12,7 @@ use axum::{
 use serde::Serialize;
 use shared::{
     Error, Result,
+    dto::app_versions::Versions,
     http::{Access, App, Query, Reply, Routes},
     services::health,
 };
@@ -25,6 +26,8 @@ pub fn routes() -> Routes {
         .get("/health/db", Access::Public, health_of_stores)
         .get("/api/v1/system/version", Access::User, version)
         .get("/api/v1/system/open/version", Access::Public, version)
+        .get("/api/v1/system/app-versions", Access::User, app_versions)
+        .get("/api/v1/system/open/app-versions", Access::Public, app_versions)
         .get("/api/v1/debug/ba/schema", Access::Service, debug_schema)
         .get("/api/v1/debug/ba/data", Access::Service, debug_data)
 }
@@ -46,6 +49,10 @@ struct Version {
 
 async fn version() -> Reply<Version> {
     Reply(Version { version: env!("CARGO_PKG_VERSION") })
+}
+
+async fn app_versions(State(app): State<App>) -> Reply<Versions> {
+    Reply(app.app_versions.latest(&app.context, app.http(), &app.config.releases).await)
 }
 
 /// The states of the stores, under the names that monitors know.

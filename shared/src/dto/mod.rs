@@ -5,6 +5,7 @@
 //! contract words the failures of single members.
 
 pub mod ai;
+pub mod app_versions;
 pub mod asr;
 pub mod attachments;
 pub mod categories;

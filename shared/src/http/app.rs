@@ -12,7 +12,7 @@ use crate::{
     config::Config,
     db::Database,
     ids::{Random, SystemRandom},
-    services::{files::Files, tokens::Tokens},
+    services::{app_versions::AppVersions, files::Files, tokens::Tokens},
 };
 
 /// Everything that the handlers of a process share. Cheap to clone; built once per cold start,
@@ -28,6 +28,8 @@ pub struct State {
     pub config: Config,
     /// Makes and checks login tokens.
     pub tokens: Tokens,
+    /// The versions of the apps that were looked up lately.
+    pub app_versions: AppVersions,
     clients: Clients,
 }
 
@@ -72,8 +74,8 @@ impl App {
             files: Files::new(config.jwt_secret.expose(), config.files.clone()),
         };
         let tokens = Tokens::new(config.jwt_secret.expose());
-        let clients = Clients::default();
-        Ok(Self(Arc::new(State { context, config, tokens, clients })))
+        let (app_versions, clients) = (AppVersions::default(), Clients::default());
+        Ok(Self(Arc::new(State { context, config, tokens, app_versions, clients })))
     }
 
     /// Returns what sends requests to addresses that the operator configured.

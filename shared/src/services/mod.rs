@@ -5,6 +5,7 @@
 //! transaction; SQL is the repositories' business, HTTP the handlers'.
 
 pub mod ai;
+pub mod app_versions;
 pub mod asr;
 pub mod attachment_moves;
 pub mod attachments;

@@ -1,6 +1,7 @@
 //! The product over HTTP, one file per area: every route of every function, on all three databases.
 
 mod ai;
+mod app_versions;
 mod attachments;
 mod bad_input;
 mod budgets;

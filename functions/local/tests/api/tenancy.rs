@@ -99,6 +99,8 @@ const ROUTES: &[(&str, &str, Option<Noun>, &str)] = &[
     ("GET", "/health/db", None, ""),
     ("GET", "/api/v1/system/version", None, ""),
     ("GET", "/api/v1/system/open/version", None, ""),
+    ("GET", "/api/v1/system/app-versions", None, ""),
+    ("GET", "/api/v1/system/open/app-versions", None, ""),
     ("GET", "/api/v1/debug/ba/schema", None, ""),
     ("GET", "/api/v1/debug/ba/data", None, ""),
 ];
