@@ -660,7 +660,8 @@ mod tests {
         let (parser, _) = parser.split_once("#[cfg(test)]").unwrap();
         let providers = include_str!("config/providers.rs");
         let (providers, _) = providers.split_once("#[cfg(test)]").unwrap();
-        let parser = [parser, include_str!("config/files.rs"), include_str!("config/migration.rs"), providers].concat();
+        let parser =
+            [parser, include_str!("config/files.rs"), include_str!("config/migration.rs"), providers].concat();
         let known: Vec<&str> = SETTINGS.iter().map(|setting| setting.name).collect();
         for name in &known {
             let may_be_composed = ["DATABASE_", "ATTACHMENT_"].iter().any(|start| name.starts_with(start));
