@@ -125,20 +125,21 @@ pub async fn plan(
 
 /// Vectors of another size could never be searched.
 fn vector_problems(source: &Source, options: &Options) -> Vec<Problem> {
-    let columns = [
-        ("memos", "embedding", options.dimensions, "OPENAI_EMBEDDING_DIMENSIONS"),
-        ("attachments", "multimodalEmbedding", MULTIMODAL_DIMENSIONS, "MULTIMODAL_EMBEDDING_DIMENSION"),
-    ];
+    let found = |table: &str, column| source.tables.get(table).and_then(|table| table.vector_dimension(column));
     let mut problems = Vec::new();
-    for (table, column, expected, setting) in columns {
-        let Some(snapshot) = source.tables.get(table) else { continue };
-        match snapshot.vector_dimension(column) {
-            Some(found) if found != expected => problems.push(Problem::of_table(
-                table,
-                format!("{column} has {found} dimensions, but {setting} is {expected}: set {setting}={found}"),
-            )),
-            _ => {}
-        }
+    let expected = options.dimensions;
+    if let Some(found) = found("memos", "embedding").filter(|found| *found != expected) {
+        let message = format!(
+            "embedding has {found} dimensions, but OPENAI_EMBEDDING_DIMENSIONS is {expected}: \
+             set OPENAI_EMBEDDING_DIMENSIONS={found}"
+        );
+        problems.push(Problem::of_table("memos", message));
+    }
+    let found = found("attachments", "multimodalEmbedding");
+    if let Some(found) = found.filter(|found| *found != MULTIMODAL_DIMENSIONS) {
+        let message =
+            format!("multimodalEmbedding has {found} dimensions; the product knows {MULTIMODAL_DIMENSIONS} only");
+        problems.push(Problem::of_table("attachments", message));
     }
     problems
 }
