@@ -1,7 +1,7 @@
 //! The chat API of OpenAI, which many servers speak (`contract/ai-asr-ocr-system.md`, AI helper).
 //!
 //! The wire types are our own: compatible servers leave out members that a strict client library
-//! demands (docs/decisions/0006-openai-without-a-library.md).
+//! demands (docs/decisions/0007-openai-without-a-library.md).
 
 use std::{sync::Arc, time::Duration};
 
