@@ -51,8 +51,8 @@ test: setup ## Run every test, on SQLite, PostgreSQL and MariaDB
 check: ## Check format and lints of the code and of the scripts
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	for script in scripts/*.sh .ci/run; do bash -n "$$script"; done
-	if command -v shellcheck >/dev/null; then shellcheck -x -P scripts -S warning scripts/*.sh .ci/run; fi
+	for script in scripts/*.sh scripts/protoc .ci/run; do bash -n "$$script"; done
+	if command -v shellcheck >/dev/null; then shellcheck -x -P scripts -S warning scripts/*.sh scripts/protoc .ci/run; fi
 
 .PHONY: bench
 bench: ## Measure the budgets; prints a table and JSON
