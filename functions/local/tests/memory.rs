@@ -55,8 +55,9 @@ impl Product {
     }
 
     async fn post(&self, path: &str, body: Value) -> Value {
-        let request = self.client.post(format!("{}{path}", self.url)).bearer_auth(&self.token).json(&body);
-        request.send().await.unwrap().json().await.unwrap()
+        let request = self.client.post(format!("{}{path}", self.url)).bearer_auth(&self.token);
+        let request = request.header("content-type", "application/json").body(body.to_string());
+        serde_json::from_slice(&request.send().await.unwrap().bytes().await.unwrap()).unwrap()
     }
 
     /// Sends a form to a path and returns the code of the answer; 0 for one without a body.

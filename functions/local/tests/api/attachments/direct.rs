@@ -50,21 +50,20 @@ impl Ticket {
         changed
     }
 
+    fn form(&self) -> Form {
+        self.fields.iter().fold(Form::new(), |form, (name, value)| form.field(name, value))
+    }
+
     /// Posts the form to the bucket, and returns its answer.
     async fn send(&self, content: &[u8]) -> u16 {
-        let mut form = reqwest::multipart::Form::new();
-        for (name, value) in &self.fields {
-            form = form.text(name.clone(), value.clone());
-        }
-        let file = reqwest::multipart::Part::bytes(content.to_vec()).file_name("blob");
-        let request = reqwest::Client::new().post(&self.url).multipart(form.part("file", file));
-        request.send().await.unwrap().status().as_u16()
+        let form = self.form().part("Content-Disposition: form-data; name=\"file\"; filename=\"blob\"", content);
+        let request = reqwest::Client::new().post(&self.url).header("content-type", form.content_type());
+        request.body(form.body()).send().await.unwrap().status().as_u16()
     }
 
     /// Posts the form to the product itself.
     async fn send_to(&self, server: &Server, content: &[u8]) -> Answer {
-        let form = self.fields.iter().fold(Form::new(), |form, (name, value)| form.field(name, value));
-        server.anonymous().post_form(&self.url, &form.file("file", "blob", "x/y", content)).await
+        server.anonymous().post_form(&self.url, &self.form().file("file", "blob", "x/y", content)).await
     }
 
     async fn complete(&self, user: &Client) -> Answer {

@@ -64,7 +64,7 @@ async fn a_disk_that_fails_is_a_storage_error_and_leaves_no_row(kind: Kind) {
     fs::write(&blocked, "in the way").unwrap();
     assert_eq!(local.ann.post_form(UPLOAD, &form()).await.refusal(), (4003, "存储错误"));
     assert_eq!((local.total().await, noted(&local).await), (0, 0));
-    assert_eq!(local.files(), [local.ann.uid.clone()]);
+    assert_eq!(local.files(), std::slice::from_ref(&local.ann.uid));
     fs::remove_file(&blocked).unwrap();
     local.ann.post_form(UPLOAD, &form()).await.data();
 

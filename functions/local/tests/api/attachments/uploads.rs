@@ -31,7 +31,7 @@ async fn a_file_is_stored_under_its_owner_day_and_id(kind: Kind) {
     let file = upload(&local.ann, "a.b.PNG", "image/png", b"a picture").await;
     let id = text(&file, "attachmentId");
     let path = format!("{}/2026-01-01/{id}.PNG", local.ann.uid);
-    assert_eq!(local.files(), [path.clone()]);
+    assert_eq!(local.files(), std::slice::from_ref(&path));
     let url = text(&file, "url");
     assert!(url.starts_with(&format!("/api/v1/files/{path}?expires=1767200460&signature=")), "{url}");
     let expected = json!({"attachmentId": id, "filename": "a.b.PNG", "url": url, "type": "image/png", "size": 9,
