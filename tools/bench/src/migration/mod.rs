@@ -34,6 +34,10 @@ const MAX_PEAK_MB: f64 = 256.0;
 /// The most memory of each further row.
 const MAX_BYTES_PER_ROW: f64 = 64.0;
 
+/// What `docs/MIGRATING.md` and `template.yaml` tell the allocator.
+const ALLOCATOR: [(&str, &str); 3] =
+    [("MALLOC_ARENA_MAX", "2"), ("MALLOC_MMAP_THRESHOLD_", "262144"), ("MALLOC_TRIM_THRESHOLD_", "1048576")];
+
 /// Vectors of the installs that only measure the memory of a row.
 const SHORT_VECTORS: usize = 8;
 
@@ -174,6 +178,7 @@ async fn migrate(
     let mut child = Command::new(binary)
         .arg("run")
         .env("APP_ENV", "development")
+        .envs(ALLOCATOR)
         .env("OPENAI_EMBEDDING_DIMENSIONS", dimensions.to_string())
         .arg("--source")
         .arg(source)
