@@ -79,6 +79,7 @@ const SUBJECTS: &[Subject] = &[
     Subject { name: "categories", request: Request::Get("/api/v1/categories", 401), budget: LIGHT },
     Subject { name: "tags", request: Request::Get("/api/v1/tags", 401), budget: LIGHT },
     Subject { name: "memos", request: Request::Get("/api/v1/memos", 401), budget: LIGHT },
+    Subject { name: "attachments", request: Request::Get("/api/v1/attachments", 401), budget: LIGHT },
     Subject { name: "conversations", request: Request::Get("/api/v1/explore/conversations", 401), budget: LIGHT },
     Subject { name: "push-rules", request: Request::Get("/api/v1/push-rules", 401), budget: LIGHT },
     Subject { name: "insights", request: Request::Get("/api/v1/insights/activity", 401), budget: LIGHT },
