@@ -18,6 +18,7 @@ use migrate::{
     observer::Observer,
     progress::{Log, Terminal},
     run::{self, Job},
+    source,
     status::{self, pending_notice},
     verify,
 };
@@ -86,6 +87,9 @@ async fn perform(
 ) -> Result<Value, Failure> {
     let mut variables = Variables::from_environment([]);
     command.settings().apply(&mut variables);
+    if let Command::Restore { into, .. } = command {
+        variables.set("LANCEDB_URI", into.clone());
+    }
     let config = Migration::read(runtime, variables).map_err(|problems| Failure::Refused(problems.to_string()))?;
     let job = |only| Job { config: &config, clock: &SystemClock, random: &SystemRandom, observer, deadline, only };
     match command {
@@ -102,7 +106,7 @@ async fn perform(
             command.settings().apply(&mut variables);
             answer(&attachments::run(&config, variables, from.clone(), observer, deadline).await?)
         }
-        Command::Restore { from, into, .. } => restore(&config, from, into).await,
+        Command::Restore { from, .. } => restore(&config, from).await,
     }
 }
 
@@ -131,18 +135,17 @@ async fn migrate_schema(config: &Migration) -> Result<Value, Failure> {
     Ok(answer)
 }
 
-async fn restore(config: &Migration, from: &str, into: &str) -> Result<Value, Failure> {
+/// Makes the tables of a backup again in the configured store.
+async fn restore(config: &Migration, from: &str) -> Result<Value, Failure> {
     let refused = |error: vectors::Error| Failure::Refused(chain(&error));
     let (place, folder) = from.trim_end_matches('/').rsplit_once('/').ok_or_else(|| {
         Failure::Refused(
             "--from must name the folder of a backup, such as backups/20261125T134500Z-0a1b2c3d".to_owned(),
         )
     })?;
-    let endpoint = config.stores.as_ref().and_then(|stores| stores.endpoint.clone());
-    let region = config.stores.as_ref().and_then(|stores| stores.region.clone());
-    let place = Place::parse(place, endpoint.as_deref(), region.as_deref()).map_err(refused)?;
-    let options = vectors::StoreOptions { uri: into.to_owned(), endpoint, region };
-    let target = Store::open_or_create(&options).await.map_err(refused)?;
+    let stores = run::stores(config)?;
+    let place = Place::parse(place, stores.endpoint.as_deref(), stores.region.as_deref()).map_err(refused)?;
+    let target = Store::open_or_create(&source::options(stores, &stores.target)).await.map_err(refused)?;
     let tables = vectors::restore_backup(&place, folder, &target).await.map_err(refused)?;
     Ok(
         json!({"restored": tables.into_iter().map(|(table, rows)| (table, rows.into())).collect::<Map<_, Value>>()}),
