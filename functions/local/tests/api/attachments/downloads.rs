@@ -88,10 +88,13 @@ async fn an_access_url_needs_no_token_until_it_expires(kind: Kind) {
     let (path, query) = url.split_once('?').unwrap();
     let key = path.trim_start_matches("/api/v1/files/");
     let id = text(&file, "attachmentId");
+    let last = if query.ends_with('0') { '1' } else { '0' };
     for wrong in [
         path.to_owned(),
         format!("{path}?{}", query.replace("expires=1", "expires=2")),
-        format!("{path}?{}0", &query[..query.len() - 1]),
+        format!("{path}?{query}0"),
+        format!("{path}?{}", &query[..query.len() - 1]),
+        format!("{path}?{}{last}", &query[..query.len() - 1]),
         format!("{path}?expires=1750003600&signature="),
         format!("{path}?expires=x&signature=y"),
         format!("{}?{query}", path.replace(&id, &format!("../{id}"))),
