@@ -7,6 +7,7 @@
 mod files;
 mod migration;
 mod providers;
+mod vectors;
 
 use std::{
     collections::HashMap,
@@ -26,6 +27,7 @@ pub use self::{
     providers::{
         BedrockSettings, EmbeddingProvider, ModelProvider, Models, Ocr, OpenAiSettings, Releases, Speech,
     },
+    vectors::VectorStore,
 };
 use crate::{
     clients::storage,
@@ -116,6 +118,8 @@ settings! {
     LANCEDB_S3_BUCKET = "", "Bucket of the vector store.";
     LANCEDB_S3_PREFIX = "lancedb", "Prefix in that bucket.";
     LANCEDB_S3_ENDPOINT = "", "Address of an S3 server that is not AWS.";
+    LANCEDB_READ_CONSISTENCY_MS = "", "How old what an open table knows may be. Default: 0 for vectors, 5000 for caches.";
+    LANCEDB_VERSION_RETENTION_DAYS = "7", "How long `maintenance` keeps old versions of a table.";
     AWS_REGION = "us-east-1", "Region of the buckets. Lambda sets it, and the credentials too.";
     ATTACHMENT_STORAGE_TYPE = "local", "local, s3 or oss: where new files go. Old ones stay where they are. Default: s3 in Lambda, local in `local`.";
     ATTACHMENT_MAX_FILE_SIZE = "52428800", "Bytes of an attachment or avatar.";
@@ -235,7 +239,7 @@ pub struct Config {
     /// The relational database.
     pub database: db::Options,
     /// The vector store; `None` when none is configured.
-    pub lancedb_uri: Option<String>,
+    pub vector_store: Option<VectorStore>,
     /// Where files are.
     pub files: storage::Settings,
     /// A built web client that `local` serves.
@@ -378,7 +382,7 @@ impl Config {
             cookie_secure: cookie_secure.unwrap_or(production),
             zone,
             database: database(vars, runtime, production, &data_dir),
-            lancedb_uri: lancedb_uri(vars, runtime, &data_dir),
+            vector_store: VectorStore::read(vars, runtime, &data_dir),
             files: files::read(vars, runtime, &data_dir),
             web_dir: vars.get("WEB_DIR").map(PathBuf::from),
             outbound: OutboundPolicy {
@@ -450,25 +454,6 @@ fn cors(vars: &Variables) -> CorsPolicy {
         origins if origins.is_empty() => CorsPolicy::AnyOrigin,
         origins => CorsPolicy::Origins { origins, credentials: vars.enabled("CORS_CREDENTIALS") },
     }
-}
-
-/// Returns the vector store that is configured, if one is.
-fn configured_lancedb(vars: &mut Variables) -> Option<String> {
-    let uri = vars.get("LANCEDB_URI").map(str::to_owned);
-    let storage = vars.one_of("LANCEDB_STORAGE_TYPE", &[("local", false), ("s3", true)]);
-    if uri.is_some() || storage != Some(true) {
-        return uri.or_else(|| vars.get("LANCEDB_PATH").map(str::to_owned));
-    }
-    let Some(bucket) = vars.get("LANCEDB_S3_BUCKET").map(str::to_owned) else {
-        vars.problems.push("LANCEDB_S3_BUCKET is missing, but LANCEDB_STORAGE_TYPE is s3".to_owned());
-        return None;
-    };
-    Some(format!("s3://{bucket}/{}", vars.text("LANCEDB_S3_PREFIX", "lancedb")))
-}
-
-fn lancedb_uri(vars: &mut Variables, runtime: Runtime, data_dir: &Path) -> Option<String> {
-    let default = || data_dir.join("lancedb").display().to_string();
-    configured_lancedb(vars).or_else(|| (runtime == Runtime::Local).then(default))
 }
 
 fn trusted_hosts(vars: &mut Variables, runtime: Runtime) -> Vec<String> {

@@ -159,7 +159,8 @@ async fn check(table: &VectorTable, probes: &[VectorRow], copied: u64) -> Result
         return Err(Cause::new(message).at(table.name()));
     }
     for probe in probes {
-        let hits = table.nearest(&probe.uid, &probe.vector, 1).await?;
+        let hits =
+            table.nearest(&probe.uid, probe.model_hash.as_deref().unwrap_or_default(), &probe.vector, 1).await?;
         if !hits.first().is_some_and(|hit| hit.distance <= SAME) {
             let message = format!("the vector of {} does not find itself", probe.id);
             return Err(Cause::new(message).at(table.name()));

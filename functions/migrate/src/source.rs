@@ -20,7 +20,8 @@ const TABLE_MIGRATIONS: &str = "table_migrations";
 /// Returns how a store is opened.
 #[must_use]
 pub fn options(stores: &VectorStores, uri: &str) -> StoreOptions {
-    StoreOptions { uri: uri.to_owned(), endpoint: stores.endpoint.clone(), region: stores.region.clone() }
+    let (endpoint, region) = (stores.endpoint.clone(), stores.region.clone());
+    StoreOptions { uri: uri.to_owned(), endpoint, region, ..StoreOptions::default() }
 }
 
 /// The old tables, pinned.

@@ -86,8 +86,10 @@ async fn health_of_stores(State(app): State<App>) -> Response {
 
 async fn look_at_stores(app: &App) -> Stores {
     let word = |is_ok: bool| if is_ok { "ok" } else { "failed" };
-    let (database, vectors) =
-        tokio::join!(health::database(&app.context), health::vector_store(app.config.lancedb_uri.as_deref()));
+    let (database, vectors) = tokio::join!(
+        health::database(&app.context),
+        health::vector_store(app.config.vector_store.as_ref().map(|store| store.uri.as_str()))
+    );
     Stores { drizzle: word(database), lancedb: word(vectors) }
 }
 

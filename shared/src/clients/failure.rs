@@ -69,6 +69,15 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// Reports whether it was about what the provider was asked, so that something else may go well.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused { status: 400 | 413 | 422 } | Self::Declined | Self::NotFinite | Self::EmptyText
+        )
+    }
+
     /// Says what is wrong with bytes that should have been JSON.
     pub(super) fn of_json(error: &serde_json::Error) -> Self {
         // The error itself may quote the answer.

@@ -2,7 +2,9 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::{Problems, Runtime, Variables, configured_lancedb, database, is_production, providers::dimensions};
+use super::{
+    Problems, Runtime, Variables, database, is_production, providers::dimensions, vectors::configured_lancedb,
+};
 use crate::db;
 
 /// What happens to users who share an e-mail (`contract/migration.md` section 5).

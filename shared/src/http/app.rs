@@ -1,8 +1,10 @@
 //! The state of a router.
 
 use std::{
+    any::{Any, TypeId},
+    collections::HashMap,
     ops::Deref,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use crate::{
@@ -31,6 +33,7 @@ pub struct State {
     /// The versions of the apps that were looked up lately.
     pub app_versions: AppVersions,
     clients: Clients,
+    extensions: Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
 }
 
 /// The clients of the outside world, each made when a handler first asks for it. They are trait objects so
@@ -75,7 +78,18 @@ impl App {
         };
         let tokens = Tokens::new(config.jwt_secret.expose());
         let (app_versions, clients) = (AppVersions::default(), Clients::default());
-        Ok(Self(Arc::new(State { context, config, tokens, app_versions, clients })))
+        let extensions = Mutex::default();
+        Ok(Self(Arc::new(State { context, config, tokens, app_versions, clients, extensions })))
+    }
+
+    /// Returns the one value of a type that a function keeps beside the state, such as connections that this
+    /// crate does not know.
+    #[must_use]
+    pub fn extension<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
+        let mut extensions = self.extensions.lock().unwrap_or_else(PoisonError::into_inner);
+        let extension = extensions.entry(TypeId::of::<T>()).or_insert_with(|| Arc::<T>::default());
+        // A value is stored under its own type.
+        Arc::clone(extension).downcast().unwrap_or_default()
     }
 
     /// Returns what sends requests to addresses that the operator configured.

@@ -220,6 +220,40 @@ pub async fn find_ids_at(db: &Executor, uid: &Uid, places: &[u64]) -> Result<Vec
     Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 
+/// Returns the texts of those memos that are there, each with its id and owner. For what works on the memos of
+/// several users at once.
+///
+/// # Errors
+/// The database fails.
+pub async fn find_contents(db: &Executor, memos: &[(Uid, MemoId)]) -> Result<Vec<(MemoId, Uid, String)>> {
+    let (mut uids, ids): (Vec<Uid>, Vec<MemoId>) = memos.iter().cloned().unzip();
+    uids.sort_unstable();
+    uids.dedup();
+    let select = Query::select()
+        .columns(["memo_id", "uid", "content"])
+        .from("memos")
+        .and_where(is_one_of("memo_id", &ids))
+        .and_where(is_one_of("uid", &uids))
+        .to_owned();
+    db.fetch_all("memos.find_contents", &select).await
+}
+
+/// Returns id, owner and time of the last change of at most `limit` memos of all users whose ids follow `after`, in
+/// the order of the ids.
+///
+/// # Errors
+/// The database fails.
+pub async fn find_after(db: &Executor, after: Option<&MemoId>, limit: u64) -> Result<Vec<(MemoId, Uid, Millis)>> {
+    let select = Query::select()
+        .columns(["memo_id", "uid", "updated_at"])
+        .from("memos")
+        .and_where_option(after.map(|id| Expr::col("memo_id").gt(id)))
+        .order_by("memo_id", Order::Asc)
+        .limit(limit)
+        .to_owned();
+    db.fetch_all("memos.find_after", &select).await
+}
+
 /// Returns which of the given memos the user has, in the order asked.
 ///
 /// # Errors

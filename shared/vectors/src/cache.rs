@@ -15,7 +15,8 @@ use crate::{Error, Result, Rows, Snapshot, Store, Value, maintenance};
 pub const CACHE_TABLES: [&str; 2] = ["embedding_cache", "multimodal_embedding_cache"];
 
 const KEY: [&str; 3] = ["modelHash", "contentHash", "modalityType"];
-const INDEXED: [&str; 2] = ["contentHash", "modelHash"];
+/// Only the hash of the content: nearly all rows have the same model.
+pub(crate) const INDEXED: [&str; 1] = ["contentHash"];
 
 const BATCH_ROWS: usize = 1024;
 

@@ -15,7 +15,9 @@
 //! | `snapshot` | reading one version of a table of unknown vintage, with bounded memory |
 //! | `values` | what a cell holds, whatever width and encoding the column has |
 //! | `vector_table` | `memo_vectors` and `attachment_vectors` |
+//! | `embedding_cache` | the embedding caches |
 //! | `cache` | copying the embedding caches to another store |
+//! | `upkeep` | compacting tables and removing old versions |
 //! | `backup` | tables as files with a manifest, and back |
 //! | `testing` | tables of any vintage for tests and benchmarks (feature `testing`) |
 //!
@@ -32,6 +34,7 @@
 mod backup;
 mod cache;
 mod cause;
+mod embedding_cache;
 mod error;
 mod location;
 mod maintenance;
@@ -40,6 +43,7 @@ mod snapshot;
 mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod upkeep;
 mod values;
 mod vector_table;
 
@@ -47,8 +51,10 @@ pub use backup::{
     BackedUpTable, Manifest, Origin, Place, find_backups, restore_backup, verify_backup, write_backup,
 };
 pub use cache::{CACHE_TABLES, CacheCopy, copy_cache};
+pub use embedding_cache::{CacheKey, CacheKind, EmbeddingCache};
 pub use error::{Error, Result};
 pub use snapshot::{Column, Snapshot};
 pub use store::{Store, StoreOptions};
+pub use upkeep::{TableUpkeep, tables_of_ours};
 pub use values::{Rows, Value, Values};
-pub use vector_table::{Hit, VectorKind, VectorRow, VectorTable};
+pub use vector_table::{Hit, Stored, VectorKind, VectorRow, VectorTable};

@@ -8,7 +8,7 @@ use std::{
 
 use lance::io::{ObjectStoreParams, StorageOptionsAccessor};
 
-use crate::{Error, Result};
+use crate::{Error, Result, StoreOptions};
 
 #[derive(Debug, Clone)]
 pub(crate) enum Location {
@@ -23,14 +23,15 @@ pub(crate) enum Location {
 }
 
 impl Location {
-    pub(crate) fn parse(uri: &str, endpoint: Option<&str>, region: Option<&str>) -> Result<Self> {
+    pub(crate) fn parse(options: &StoreOptions) -> Result<Self> {
+        let uri = options.uri.as_str();
         let unknown = || Error::Location { uri: uri.to_owned() };
         if let Some(bucket) = uri.strip_prefix("s3://") {
             let bucket = bucket.trim_end_matches('/');
             if bucket.is_empty() || bucket.starts_with('/') || bucket.contains(['?', '#', '@']) {
                 return Err(unknown());
             }
-            return Ok(Self::Bucket { uri: format!("s3://{bucket}"), options: options(endpoint, region) });
+            return Ok(Self::Bucket { uri: format!("s3://{bucket}"), options: object_store_options(options) });
         }
         let path = uri.strip_prefix("file://").unwrap_or(uri);
         if path.contains("://") {
@@ -58,15 +59,23 @@ impl Location {
 }
 
 /// `contract/lancedb-tables.md` section 7. An endpoint of one's own is addressed by path.
-fn options(endpoint: Option<&str>, region: Option<&str>) -> HashMap<String, String> {
+fn object_store_options(store: &StoreOptions) -> HashMap<String, String> {
     let mut options = HashMap::new();
-    if let Some(region) = region {
-        options.insert("aws_region".to_owned(), region.to_owned());
+    let mut set = |name: &str, value: String| options.insert(name.to_owned(), value);
+    if let Some(region) = &store.region {
+        set("aws_region", region.clone());
     }
-    if let Some(endpoint) = endpoint {
-        options.insert("aws_endpoint".to_owned(), endpoint.to_owned());
-        options.insert("aws_virtual_hosted_style_request".to_owned(), "false".to_owned());
-        options.insert("allow_http".to_owned(), endpoint.starts_with("http://").to_string());
+    if let Some(endpoint) = &store.endpoint {
+        set("aws_endpoint", endpoint.clone());
+        set("aws_virtual_hosted_style_request", "false".to_owned());
+        set("allow_http", endpoint.starts_with("http://").to_string());
+    }
+    if let Some(patience) = store.give_up_after {
+        let seconds = patience.as_secs().max(1);
+        set("timeout", format!("{seconds}s"));
+        set("connect_timeout", format!("{}s", seconds.min(2)));
+        set("client_max_retries", "2".to_owned());
+        set("client_retry_timeout", seconds.to_string());
     }
     options
 }

@@ -29,6 +29,11 @@ pub struct StoreOptions {
     pub endpoint: Option<String>,
     /// The region of the bucket.
     pub region: Option<String>,
+    /// How old the newest version may be that an open table knows. Zero asks the store each time.
+    pub read_consistency: Duration,
+    /// After how long a request to a bucket is given up, retries included. Without it LanceDB tries for minutes,
+    /// which suits work that nobody waits for.
+    pub give_up_after: Option<Duration>,
 }
 
 /// A LanceDB store. Clones share one connection.
@@ -40,6 +45,7 @@ pub struct Store {
 struct Inner {
     uri: String,
     location: Location,
+    read_consistency: Duration,
     session: Arc<Session>,
     /// Made when it is needed: connecting to a directory creates it.
     connection: OnceCell<Connection>,
@@ -64,17 +70,26 @@ impl Store {
     /// # Errors
     /// The place is not understood, or the bucket cannot be listed.
     pub async fn open_or_create(options: &StoreOptions) -> Result<Self> {
-        let location = Location::parse(&options.uri, options.endpoint.as_deref(), options.region.as_deref())?;
+        let store = Self::at(options)?;
+        if store.inner.location.directory().is_none() {
+            store.table_names().await?;
+        }
+        Ok(store)
+    }
+
+    /// As [`Store::open_or_create`], without asking a bucket whether it can be listed.
+    ///
+    /// # Errors
+    /// The place is not understood.
+    pub fn at(options: &StoreOptions) -> Result<Self> {
+        let location = Location::parse(options)?;
         let uri = match &location {
             Location::Directory(path) => path.display().to_string(),
             Location::Bucket { uri, .. } => uri.clone(),
         };
         let session = Arc::new(Session::new(CACHE_BYTES, CACHE_BYTES, Arc::new(ObjectStoreRegistry::default())));
-        let store = Self { inner: Arc::new(Inner { uri, location, session, connection: OnceCell::new() }) };
-        if store.inner.location.directory().is_none() {
-            store.table_names().await?;
-        }
-        Ok(store)
+        let (read_consistency, connection) = (options.read_consistency, OnceCell::new());
+        Ok(Self { inner: Arc::new(Inner { uri, location, read_consistency, session, connection }) })
     }
 
     /// Returns where the store is: an absolute path or `s3://bucket/prefix`.
@@ -186,7 +201,7 @@ impl Store {
         // Without an interval a table handle never sees what others write.
         let mut builder = lancedb::connect(self.uri())
             .session(Arc::clone(&self.inner.session))
-            .read_consistency_interval(Duration::ZERO);
+            .read_consistency_interval(self.inner.read_consistency);
         if let Location::Bucket { options, .. } = &self.inner.location {
             builder = builder.storage_options(options);
         }

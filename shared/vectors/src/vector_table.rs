@@ -31,7 +31,7 @@ pub enum VectorKind {
 impl VectorKind {
     /// The table, and the one to use where a later line of the old product has left a table of that name
     /// without owners.
-    fn tables(self) -> [&'static str; 2] {
+    pub(crate) fn tables(self) -> [&'static str; 2] {
         match self {
             Self::Memo => ["memo_vectors", "memo_embeddings"],
             Self::Attachment => ["attachment_vectors", "attachment_embeddings"],
@@ -43,6 +43,10 @@ impl VectorKind {
             Self::Memo => "memoId",
             Self::Attachment => "attachmentId",
         }
+    }
+
+    pub(crate) fn indexed(self) -> [&'static str; 2] {
+        [self.id(), "uid"]
     }
 
     fn schema(self, dimension: usize) -> Arc<Schema> {
@@ -68,6 +72,19 @@ pub struct VectorRow {
     pub vector: Vec<f32>,
     /// The model that made it; nothing for vectors of old installs.
     pub model_hash: Option<String>,
+    /// When it was made, in milliseconds.
+    pub updated_at: i64,
+}
+
+/// What a row says about its vector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stored<'a> {
+    /// The memo or attachment.
+    pub id: &'a str,
+    /// Its owner.
+    pub uid: &'a str,
+    /// The model that made it; nothing for vectors of old installs.
+    pub model_hash: Option<&'a str>,
     /// When it was made, in milliseconds.
     pub updated_at: i64,
 }
@@ -118,7 +135,7 @@ impl VectorTable {
             return Err(Error::Dimension { table: table.name().to_owned(), found, expected: dimension });
         }
         // Here and not at creation alone, so that a process killed in between leaves nothing undone.
-        maintenance::ensure_indexes(&table.table, &[kind.id(), "uid"]).await?;
+        maintenance::ensure_indexes(&table.table, &kind.indexed()).await?;
         Ok(table)
     }
 
@@ -229,12 +246,12 @@ impl VectorTable {
         Ok(found)
     }
 
-    /// Returns the nearest of a user's vectors, nearest first. All of them are compared, none is
-    /// estimated.
+    /// Returns the nearest of a user's vectors that a model made, nearest first. All of them are compared, none
+    /// is estimated. Vectors of old installs count as made by the model.
     ///
     /// # Errors
     /// The vector has the wrong length or holds something else than finite numbers, or the store fails.
-    pub async fn nearest(&self, uid: &str, vector: &[f32], limit: usize) -> Result<Vec<Hit>> {
+    pub async fn nearest(&self, uid: &str, model_hash: &str, vector: &[f32], limit: usize) -> Result<Vec<Hit>> {
         self.check("the query", vector)?;
         if limit == 0 {
             return Ok(Vec::new());
@@ -242,7 +259,9 @@ impl VectorTable {
         let mut scanner = self.scanner().await?;
         scanner.prefilter(true);
         let vector = Float32Array::from(vector.to_vec());
-        let filtered = scanner.filter(&scan::is_one_of("uid", &[uid]));
+        let of_user = scan::is_one_of("uid", &[uid]);
+        let of_model = scan::is_one_of("modelHash", &[model_hash]);
+        let filtered = scanner.filter(&format!("{of_user} AND (modelHash IS NULL OR {of_model})"));
         filtered
             .and_then(|scanner| scanner.nearest("embedding", &vector, limit))
             .and_then(|scanner| scanner.use_index(false).project(&[self.kind.id(), "_distance"]))
@@ -261,6 +280,28 @@ impl VectorTable {
         })
         .await?;
         Ok(hits)
+    }
+
+    /// Hands every row but its vector to `each`, in any order.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn for_each(&self, mut each: impl FnMut(Stored<'_>) + Send) -> Result<()> {
+        let mut scanner = self.scanner().await?;
+        let columns = [self.kind.id(), "uid", "modelHash", "updatedAt"];
+        scanner.project(&columns).map_err(|error| self.failed(&error))?;
+        self.each(&scanner, |rows| {
+            for row in 0..rows.len() {
+                let text = |column| match rows.column(column).get(row) {
+                    Value::Text(text) => Some(text),
+                    _ => None,
+                };
+                let (Some(id), Some(uid)) = (text(self.kind.id()), text("uid")) else { continue };
+                let Value::Integer(updated_at) = rows.column("updatedAt").get(row) else { continue };
+                each(Stored { id, uid, model_hash: text("modelHash"), updated_at });
+            }
+        })
+        .await
     }
 
     /// Merges small files and brings the indexes up to date. Old versions stay.
@@ -346,18 +387,18 @@ async fn ours(table: &Table, kind: VectorKind) -> Result<Option<usize>> {
     Ok(same.then_some(dimension))
 }
 
-fn dimension(field: &Field) -> Option<usize> {
+pub(crate) fn dimension(field: &Field) -> Option<usize> {
     match field.data_type() {
         DataType::FixedSizeList(_, dimension) if is_vector(field.data_type()) => (*dimension).try_into().ok(),
         _ => None,
     }
 }
 
-fn item() -> Arc<Field> {
+pub(crate) fn item() -> Arc<Field> {
     Arc::new(Field::new_list_field(DataType::Float32, true))
 }
 
-fn width(dimension: usize) -> i32 {
+pub(crate) fn width(dimension: usize) -> i32 {
     i32::try_from(dimension).unwrap_or(i32::MAX)
 }
 

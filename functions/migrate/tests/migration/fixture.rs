@@ -66,7 +66,7 @@ async fn find_vectors(install: &Install, manifest: &Manifest) {
         let bytes: Vec<u8> = row.vector.iter().flat_map(|number| number.to_le_bytes()).collect();
         assert_eq!(json!(hex::encode(Sha256::digest(bytes))), memo["embedding"]["sha256"], "{}", row.id);
         assert_eq!((json!(row.uid), json!(row.updated_at)), (memo["uid"].clone(), memo["updatedAt"].clone()));
-        let nearest = table.nearest(&row.uid, &row.vector, 1).await.unwrap();
+        let nearest = table.nearest(&row.uid, "", &row.vector, 1).await.unwrap();
         assert_eq!((nearest[0].id.as_str(), nearest[0].distance), (row.id.as_str(), 0.0));
     }
 }

@@ -36,7 +36,12 @@ fn checksums(report: &Report) -> BTreeMap<&str, (u64, &str)> {
 /// Opens a store in a directory or in the bucket of the tests.
 async fn store(uri: &str) -> Store {
     let server = uri.starts_with("s3:").then(|| server("ENDPOINT"));
-    let options = StoreOptions { uri: uri.to_owned(), endpoint: server, region: Some("us-east-1".into()) };
+    let options = StoreOptions {
+        uri: uri.to_owned(),
+        endpoint: server,
+        region: Some("us-east-1".into()),
+        ..StoreOptions::default()
+    };
     Store::open_or_create(&options).await.expect("a store")
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use lance::io::ObjectStoreRegistry;
 use object_store::{ObjectStore, local::LocalFileSystem, path::Path};
 
-use crate::{Error, Result, location::Location};
+use crate::{Error, Result, StoreOptions, location::Location};
 
 /// A directory or S3 prefix with a folder for each backup.
 #[derive(Debug, Clone)]
@@ -20,7 +20,9 @@ impl Place {
     /// # Errors
     /// It is neither.
     pub fn parse(uri: &str, endpoint: Option<&str>, region: Option<&str>) -> Result<Self> {
-        Ok(Self { uri: uri.to_owned(), location: Location::parse(uri, endpoint, region)? })
+        let (endpoint, region) = (endpoint.map(str::to_owned), region.map(str::to_owned));
+        let options = StoreOptions { uri: uri.to_owned(), endpoint, region, ..StoreOptions::default() };
+        Ok(Self { location: Location::parse(&options)?, uri: options.uri })
     }
 
     /// Returns the place as it was given.

@@ -41,7 +41,12 @@ fn uri(prefix: &str) -> String {
 }
 
 fn options(uri: String) -> StoreOptions {
-    StoreOptions { uri, endpoint: Some(server("ENDPOINT")), region: Some("us-east-1".into()) }
+    StoreOptions {
+        uri,
+        endpoint: Some(server("ENDPOINT")),
+        region: Some("us-east-1".into()),
+        ..StoreOptions::default()
+    }
 }
 
 async fn store(prefix: &str) -> Store {
@@ -106,7 +111,7 @@ async fn writes_at_once() {
     let table = VectorTable::open(&store, VectorKind::Memo).await.expect("an answer").expect("the table");
     assert_eq!(table.count().await.expect("a number"), 20 + 6 * 2);
     table.optimize().await.expect("compacted");
-    assert_eq!(table.nearest("u", &vector(1, 16), 100).await.expect("hits").len(), 32);
+    assert_eq!(table.nearest("u", "m", &vector(1, 16), 100).await.expect("hits").len(), 32);
     table.delete(&["m1"]).await.expect("deleted");
     assert_eq!(table.find(&["m1", "m2"]).await.expect("rows").len(), 1);
 }

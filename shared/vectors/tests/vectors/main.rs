@@ -93,7 +93,7 @@ fn futures_are_send(
     is_send(table.delete(&["m"]));
     is_send(table.count());
     is_send(table.find(&["m"]));
-    is_send(table.nearest("u", &[1.0], 1));
+    is_send(table.nearest("u", "m", &[1.0], 1));
     is_send(table.optimize());
     is_send(copy_cache(&snapshots[0], store, |_| ()));
     let origin =

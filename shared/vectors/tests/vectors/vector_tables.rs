@@ -29,7 +29,7 @@ async fn vectors_are_stored_replaced_found_and_deleted() {
     let table = memo_vectors(&store).await;
     assert_eq!((table.name(), table.dimension()), ("memo_vectors", DIMENSION));
     assert_eq!(table.count().await.expect("a number"), 0);
-    assert_eq!(table.nearest("u", &vector(1, DIMENSION), 5).await.expect("hits"), []);
+    assert_eq!(table.nearest("u", "m", &vector(1, DIMENSION), 5).await.expect("hits"), []);
 
     let quoted = "it's \"m2\" 笔记";
     let newer = VectorRow { model_hash: Some("hash".into()), updated_at: i64::MAX, ..row("m1", "u", 3) };
@@ -134,7 +134,7 @@ async fn the_nearest_are_those_of_a_full_comparison() {
                 rows.iter().filter(|row| row.uid == uid).map(|row| (squares(row), &row.id)).collect();
             expected.sort_by(|a, b| a.0.total_cmp(&b.0));
             for limit in [0, 1, 10, 100_000] {
-                let hits = table.nearest(uid, &query, limit).await.expect("hits");
+                let hits = table.nearest(uid, "m", &query, limit).await.expect("hits");
                 assert_eq!(hits.len(), limit.min(expected.len()), "{uid} {limit}");
                 for (hit, (distance, id)) in hits.iter().zip(&expected) {
                     assert!((hit.distance - distance).abs() < 1e-5, "{uid}: {hit:?}, not {distance}");
@@ -143,7 +143,7 @@ async fn the_nearest_are_those_of_a_full_comparison() {
             }
         }
     }
-    let own = table.nearest("u'1", &rows[1].vector, 1).await.expect("hits");
+    let own = table.nearest("u'1", "m", &rows[1].vector, 1).await.expect("hits");
     assert_eq!((own[0].id.as_str(), own[0].distance), ("m1", 0.0));
 }
 
@@ -155,7 +155,7 @@ async fn vectors_that_nobody_can_search_are_refused() {
         let bad = VectorRow { vector: vector.clone(), ..row("bad", "u", 1) };
         let error = table.upsert(&[row("good", "u", 1), bad]).await.expect_err("refused");
         assert!(matches!(&error, Error::Vector { id, .. } if id == "bad"), "{error}");
-        assert!(matches!(table.nearest("u", &vector, 1).await, Err(Error::Vector { .. })));
+        assert!(matches!(table.nearest("u", "m", &vector, 1).await, Err(Error::Vector { .. })));
     }
     assert_eq!(table.count().await.expect("a number"), 0, "all or nothing");
 }

@@ -33,7 +33,7 @@ const TEXT: &str =
 /// # Errors
 /// The store cannot be opened.
 pub async fn write(directory: &Path, rows: usize, dimensions: usize) -> Result<(), String> {
-    let options = StoreOptions { uri: directory.display().to_string(), endpoint: None, region: None };
+    let options = StoreOptions { uri: directory.display().to_string(), ..StoreOptions::default() };
     let store = Store::open_or_create(&options).await.map_err(|error| error.to_string())?;
     let vector = format!("FSL<Float32>[{dimensions}]");
     let count = |table: &str| {
