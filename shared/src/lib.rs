@@ -23,6 +23,7 @@ pub mod dto;
 pub mod error;
 pub mod http;
 pub mod ids;
+pub mod job;
 pub mod repositories;
 pub mod services;
 

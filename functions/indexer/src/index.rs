@@ -143,6 +143,15 @@ impl<'a> Index<'a> {
         open(&state.vectors, self.app, Duration::ZERO).await.cloned()
     }
 
+    /// Returns the store for work that nobody waits for: a request is tried for minutes before it fails.
+    ///
+    /// # Errors
+    /// As [`Index::store`].
+    pub fn patient_store(&self) -> Result<Store> {
+        let settings = self.app.config.vector_store.as_ref().ok_or(Error::NoStore)?;
+        Ok(Store::at(&StoreOptions { give_up_after: None, ..options(settings, Duration::ZERO) })?)
+    }
+
     /// Returns the table of vectors, if it exists.
     ///
     /// # Errors

@@ -4,6 +4,8 @@
 //! transaction that makes the reference, or after the object. Whatever fails in between, and whenever the
 //! process is killed, [`collect`] finds the note and removes what nothing refers to.
 
+use serde::Serialize;
+
 use super::media_types::presentation;
 use crate::{
     Context, Result,
@@ -68,7 +70,7 @@ async fn try_to_remove(ctx: &Context, file: &PendingFile, until: Millis) -> Resu
 }
 
 /// What a collection did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
     /// Objects that were removed.
     pub removed: u64,

@@ -140,6 +140,7 @@ impl Server {
             ("BA_AUTH_ENABLED", "true".to_owned()),
             ("BA_AUTH_TOKEN", SERVICE_TOKEN.to_owned()),
             ("ATTACHMENT_LOCAL_PATH", directory("files").display().to_string()),
+            ("LANCEDB_URI", directory("lancedb").display().to_string()),
             // No test asks the real one.
             ("GITHUB_API_BASE_URL", Provider::nowhere()),
         ];

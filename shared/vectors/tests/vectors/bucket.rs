@@ -5,13 +5,13 @@
 
 #![expect(clippy::disallowed_methods, reason = "the server of the tests is known by the environment")]
 
-use std::{env, process::Command, slice};
+use std::{collections::HashSet, env, process::Command, slice, time::Duration};
 
 use futures::future::join_all;
 use serde_json::json;
 use vectors::{
-    CacheCopy, Error, Origin, Place, Store, StoreOptions, VectorKind, VectorRow, VectorTable, copy_cache,
-    find_backups, restore_backup,
+    CacheCopy, CacheKey, CacheKind, EmbeddingCache, Error, Origin, Place, Store, StoreOptions, VectorKind,
+    VectorRow, VectorTable, copy_cache, find_backups, restore_backup,
     testing::{vector, write_table},
     verify_backup, write_backup,
 };
@@ -36,6 +36,16 @@ fn with_credentials(test: &str, secret: &str) {
     assert!(output.status.success() && said.contains("1 passed"), "{said}");
 }
 
+fn with_secret(test: &str) {
+    with_credentials(test, &server("SECRET_ACCESS_KEY"));
+}
+
+/// Returns a store that the processes of one parent share.
+async fn of_parent(prefix: &str) -> Store {
+    let uri = format!("s3://{}/vectors-{}/{prefix}", server("BUCKET"), std::os::unix::process::parent_id());
+    Store::open_or_create(&options(uri)).await.expect("a store")
+}
+
 fn uri(prefix: &str) -> String {
     format!("s3://{}/vectors-{}/{prefix}", server("BUCKET"), std::process::id())
 }
@@ -55,7 +65,7 @@ async fn store(prefix: &str) -> Store {
 
 #[test]
 fn tables_are_read_in_a_bucket() {
-    with_credentials("reads_tables", &server("SECRET_ACCESS_KEY"));
+    with_secret("reads_tables");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -80,7 +90,7 @@ async fn reads_tables() {
 
 #[test]
 fn writers_at_once_double_nothing_in_a_bucket() {
-    with_credentials("writes_at_once", &server("SECRET_ACCESS_KEY"));
+    with_secret("writes_at_once");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -117,8 +127,62 @@ async fn writes_at_once() {
 }
 
 #[test]
+fn eight_processes_append_to_one_cache() {
+    let writers: Vec<_> = (0..8).map(|_| std::thread::spawn(|| with_secret("appends"))).collect();
+    for writer in writers {
+        writer.join().expect("it appends");
+    }
+    with_secret("finds_all_appends");
+}
+
+const APPENDS: usize = 6;
+const MODEL: CacheKey<'_> = CacheKey { model_hash: "m", modality_type: None };
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "started eight times by eight_processes_append_to_one_cache"]
+async fn appends() {
+    let cache =
+        EmbeddingCache::open_or_create(&of_parent("appends").await, CacheKind::Text, 16).await.expect("a cache");
+    for n in 0..APPENDS {
+        let hash = format!("{}-{n}", std::process::id());
+        cache.append(MODEL, &[(&hash, &vector(1, 16))], 1).await.expect("stored");
+        assert_eq!(cache.find(MODEL, &[&hash]).await.expect("hits").len(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "started by eight_processes_append_to_one_cache"]
+async fn finds_all_appends() {
+    let store = of_parent("appends").await;
+    let rows = read(&snapshot(&store, "embedding_cache").await, &["contentHash"]).await;
+    let hashes: HashSet<_> = rows.iter().map(ToString::to_string).collect();
+    assert_eq!((rows.len(), hashes.len()), (8 * APPENDS, 8 * APPENDS));
+    let done = store.upkeep("embedding_cache", Duration::from_hours(1)).await.expect("done").expect("it is ours");
+    assert_eq!(done.rows, 8 * APPENDS as u64);
+}
+
+#[test]
+fn a_store_that_is_not_there_is_given_up_in_time() {
+    with_secret("gives_up");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "started by a_store_that_is_not_there_is_given_up_in_time"]
+async fn gives_up() {
+    let nowhere = StoreOptions {
+        endpoint: Some("http://127.0.0.1:1".into()),
+        give_up_after: Some(Duration::from_secs(2)),
+        ..options(uri("nowhere"))
+    };
+    let store = Store::at(&nowhere).expect("a place");
+    // LanceDB itself would go on for three minutes.
+    let opened = tokio::time::timeout(Duration::from_secs(30), VectorTable::open(&store, VectorKind::Memo)).await;
+    opened.expect("it gives up").expect_err("nobody listens");
+}
+
+#[test]
 fn backups_and_caches_are_kept_in_a_bucket() {
-    with_credentials("keeps_backups_and_caches", &server("SECRET_ACCESS_KEY"));
+    with_secret("keeps_backups_and_caches");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -167,7 +231,7 @@ async fn keeps_backups_and_caches() {
 
 #[test]
 fn a_wrong_secret_and_a_missing_bucket_are_told() {
-    with_credentials("tells_a_missing_bucket", &server("SECRET_ACCESS_KEY"));
+    with_secret("tells_a_missing_bucket");
     with_credentials("tells_a_wrong_secret", "wrong-secret");
 }
 

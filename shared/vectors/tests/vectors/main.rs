@@ -4,8 +4,10 @@ mod backup;
 mod bucket;
 mod cache;
 mod columns;
+mod embedding_caches;
 mod fixture;
 mod stores;
+mod upkeep;
 mod vector_tables;
 
 use futures::TryStreamExt;
@@ -13,8 +15,8 @@ use serde_json::{Map, Value as Json, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use vectors::{
-    Origin, Place, Snapshot, Store, StoreOptions, Value, VectorKind, VectorRow, VectorTable, copy_cache,
-    find_backups, restore_backup, write_backup,
+    CacheKey, CacheKind, EmbeddingCache, Origin, Place, Snapshot, Store, StoreOptions, Value, VectorKind,
+    VectorRow, VectorTable, copy_cache, find_backups, restore_backup, write_backup,
 };
 
 fn options(uri: &str) -> StoreOptions {
@@ -77,8 +79,10 @@ fn futures_are_send(
     snapshots: &[Snapshot],
     table: &VectorTable,
     rows: &[VectorRow],
+    cache: &EmbeddingCache,
     place: &Place,
 ) {
+    const KEY: CacheKey<'_> = CacheKey { model_hash: "m", modality_type: None };
     fn is_send(_: impl Send) {}
     is_send(store.table_names());
     is_send(store.snapshot("memos"));
@@ -95,6 +99,11 @@ fn futures_are_send(
     is_send(table.find(&["m"]));
     is_send(table.nearest("u", "m", &[1.0], 1));
     is_send(table.optimize());
+    is_send(table.for_each(|_| ()));
+    is_send(store.upkeep("memo_vectors", std::time::Duration::ZERO));
+    is_send(EmbeddingCache::open_or_create(store, CacheKind::Text, 8));
+    is_send(cache.find(KEY, &["c"]));
+    is_send(cache.append(KEY, &[("c", &[1.0])], 1));
     is_send(copy_cache(&snapshots[0], store, |_| ()));
     let origin =
         Origin { run_id: String::new(), product_version: String::new(), source_uri: String::new(), created_at: 0 };

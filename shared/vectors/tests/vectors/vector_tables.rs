@@ -198,3 +198,27 @@ async fn foreign_tables_of_both_names_are_an_error() {
     let error = VectorTable::open_or_create(&store, VectorKind::Memo, DIMENSION).await.expect_err("refused");
     assert!(matches!(&error, Error::Layout { .. }), "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn vectors_of_another_model_are_not_ranked() {
+    let (_directory, store) = empty_store().await;
+    let table = VectorTable::open_or_create(&store, VectorKind::Memo, DIMENSION).await.expect("a table");
+    let of = |id: &str, model: Option<&str>| VectorRow { model_hash: model.map(str::to_owned), ..row(id, "u", 1) };
+    table
+        .upsert(&[of("legacy", None), of("mine", Some("m")), of("other", Some("it's another"))])
+        .await
+        .expect("stored");
+    let ids = async |model| {
+        let hits = table.nearest("u", model, &vector(1, DIMENSION), 10).await.expect("hits");
+        let mut ids: Vec<_> = hits.into_iter().map(|hit| hit.id).collect();
+        ids.sort_unstable();
+        ids
+    };
+    assert_eq!(ids("m").await, ["legacy", "mine"]);
+    assert_eq!(ids("it's another").await, ["legacy", "other"]);
+    let mut seen = Vec::new();
+    table.for_each(|row| seen.push((row.id.to_owned(), row.model_hash.map(str::to_owned)))).await.expect("read");
+    seen.sort_unstable();
+    let named = |id: &str, model: Option<&str>| (id.to_owned(), model.map(str::to_owned));
+    assert_eq!(seen, [named("legacy", None), named("mine", Some("m")), named("other", Some("it's another"))]);
+}
