@@ -26,6 +26,7 @@ pub const UNLIMITED: Duration = Duration::from_hours(24 * 365);
 ///
 /// `of_event` understands an event and `of_arguments` the arguments. `perform` gets the time that is left, and its
 /// answer is the function's, or is printed. `limit` is that time where nobody tells one.
+#[expect(clippy::needless_pass_by_value, reason = "a main gives functions away")]
 pub fn run<C>(
     name: &str,
     of_event: impl Fn(&Map<String, Value>) -> Result<C, String>,
