@@ -5,6 +5,7 @@
 use axum::Router;
 use shared::http::{App, Routes};
 
+pub mod timers;
 mod web;
 
 /// The route tables of all functions, by name.
