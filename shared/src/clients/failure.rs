@@ -19,9 +19,12 @@ pub enum Failure {
     /// A setting is missing without which the provider cannot be asked.
     #[error("{0} is not set")]
     NotConfigured(&'static str),
-    /// No connection, or it broke before an answer began.
+    /// No connection.
     #[error("the provider cannot be reached")]
     Unreachable(#[source] Cause),
+    /// The connection broke before an answer began.
+    #[error("the provider did not answer")]
+    NoAnswer(#[source] Cause),
     /// The time allowed for the call is over.
     #[error("the provider did not answer in time")]
     TimedOut,

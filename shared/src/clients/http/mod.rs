@@ -37,13 +37,25 @@ pub struct Call {
     body: Option<Vec<u8>>,
     patience: Patience,
     max_bytes: usize,
+    /// The most time of an attempt of a request that must not be acted upon twice.
+    once: Option<Duration>,
+    is_busy: fn(&Answer) -> bool,
 }
 
 impl Call {
     /// Begins a `GET`. At most `max_bytes` of the answer are read; more are a failure.
     #[must_use]
     pub fn get(url: impl Into<String>, patience: Patience, max_bytes: usize) -> Self {
-        Self { url: url.into(), headers: Vec::new(), bearer: None, body: None, patience, max_bytes }
+        Self {
+            url: url.into(),
+            headers: Vec::new(),
+            bearer: None,
+            body: None,
+            patience,
+            max_bytes,
+            once: None,
+            is_busy: |_| false,
+        }
     }
 
     /// Begins a `POST` of a JSON body.
@@ -52,6 +64,19 @@ impl Call {
         // The bodies are structs of texts and numbers, which always encode.
         let body = serde_json::to_vec(body).unwrap_or_default();
         Self { body: Some(body), ..Self::get(url, patience, max_bytes) }
+    }
+
+    /// Never repeats an attempt that may have been acted upon: one that took longer than `limit`, or whose
+    /// connection broke.
+    #[must_use]
+    pub fn at_most_once(self, limit: Duration) -> Self {
+        Self { once: Some(limit), ..self }
+    }
+
+    /// Also takes these answers for ones that ask to come back a little later.
+    #[must_use]
+    pub fn busy_when(self, is_busy: fn(&Answer) -> bool) -> Self {
+        Self { is_busy, ..self }
     }
 
     /// Adds the header `Authorization: Bearer …`.
@@ -116,13 +141,15 @@ impl Sender {
     }
 
     async fn attempt(&self, client: &reqwest::Client, call: &Call, left: Duration) -> Attempt<Result<Answer>> {
+        let left = call.once.map_or(left, |limit| limit.min(left));
         match tokio::time::timeout(left, exchange(client, call)).await {
             Err(_) => Attempt::Break(Err(Failure::TimedOut)),
-            Ok(Ok((answer, wanted))) if matches!(answer.status, 429 | 500..) => {
+            Ok(Ok((answer, wanted))) if matches!(answer.status, 429 | 500..) || (call.is_busy)(&answer) => {
                 Attempt::Continue((Ok(answer), retry_after(wanted.as_deref(), self.clock.now())))
             }
             Ok(Ok((answer, _))) => Attempt::Break(Ok(answer)),
-            Ok(Err(failure @ (Failure::Unreachable(_) | Failure::Incomplete))) => {
+            Ok(Err(failure @ Failure::Unreachable(_))) => Attempt::Continue((Err(failure), None)),
+            Ok(Err(failure @ (Failure::NoAnswer(_) | Failure::Incomplete))) if call.once.is_none() => {
                 Attempt::Continue((Err(failure), None))
             }
             Ok(Err(failure)) => Attempt::Break(Err(failure)),
@@ -143,7 +170,10 @@ async fn exchange(client: &reqwest::Client, call: &Call) -> Result<(Answer, Opti
         request = request.bearer_auth(key.expose());
     }
     // The URL may hold what a log must not.
-    let sent = request.send().await.map_err(|error| Failure::Unreachable(error.without_url().into()));
+    let sent = request.send().await.map_err(|error| match error.without_url() {
+        error if error.is_connect() || error.is_builder() => Failure::Unreachable(error.into()),
+        error => Failure::NoAnswer(error.into()),
+    });
     let mut response = sent?;
     let wanted = response.headers().get("retry-after").and_then(|value| value.to_str().ok()).map(str::to_owned);
     let mut answer = Answer { status: response.status().as_u16(), body: Vec::new() };
