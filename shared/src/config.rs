@@ -144,7 +144,9 @@ settings! {
     AWS_ACCESS_KEY_ID = "", "Set by Lambda.";
     AWS_SECRET_ACCESS_KEY = "", "Set by Lambda.";
     AWS_SESSION_TOKEN = "", "Set by Lambda.";
+    SCHEDULES_ENABLED = "true", "`local`: false leaves the scheduled work, such as pushes, to another process.";
     WEB_DIR = "", "`local`: a built web client to serve beside the API.";
+    MEOW_BASE_URL = "https://api.chuckfang.com", "The MeoW service, to which pushes to a nickname go.";
     PUSH_ALLOWED_HOSTS = "", "Comma-separated hosts that webhooks may name beside open.feishu.cn and open.larksuite.com.";
     MIGRATION_SOURCE_LANCEDB_URI = "", "`migrate`: the LanceDB of the old install. Default: LANCEDB_URI.";
     BACKUP_URI = "", "`migrate`: where the backup goes, s3://bucket/prefix or a directory.";
@@ -206,9 +208,11 @@ pub enum CorsPolicy {
     },
 }
 
-/// Which URLs a push rule may name (`contract/push-rules-scheduler.md` P1).
+/// Where pushes go (`contract/push-rules-scheduler.md` P1).
 #[derive(Debug, Clone, Default)]
 pub struct OutboundPolicy {
+    /// The base of the MeoW service, without a slash at its end.
+    pub meow_base_url: String,
     /// Hosts reached by https.
     pub allowed_hosts: Vec<String>,
     /// `host:port` pairs reached in any way.
@@ -242,9 +246,11 @@ pub struct Config {
     pub vector_store: Option<VectorStore>,
     /// Where files are.
     pub files: storage::Settings,
+    /// Whether `local` does the scheduled work.
+    pub schedules: bool,
     /// A built web client that `local` serves.
     pub web_dir: Option<PathBuf>,
-    /// Which URLs a push rule may name.
+    /// Where pushes go.
     pub outbound: OutboundPolicy,
     /// Chat and embedding models.
     pub models: Models,
@@ -384,8 +390,10 @@ impl Config {
             database: database(vars, runtime, production, &data_dir),
             vector_store: VectorStore::read(vars, runtime, &data_dir),
             files: files::read(vars, runtime, &data_dir),
+            schedules: vars.enabled_unless_false("SCHEDULES_ENABLED"),
             web_dir: vars.get("WEB_DIR").map(PathBuf::from),
             outbound: OutboundPolicy {
+                meow_base_url: vars.base_url("MEOW_BASE_URL", "https://api.chuckfang.com"),
                 allowed_hosts: vars.list("PUSH_ALLOWED_HOSTS"),
                 trusted_hosts: trusted_hosts(vars, runtime),
             },

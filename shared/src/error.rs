@@ -180,6 +180,13 @@ impl Error {
         Self::Refused { code: Code::NotFound, message: Some(message.into()) }
     }
 
+    /// Something that a client asked for failed, in a route that answers every failure with code 2000; `message`
+    /// is the text of the route.
+    #[must_use]
+    pub fn failed(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::Refused { code: Code::Database, message: Some(message.into()) }
+    }
+
     /// Something that a client asked for cannot be done; `message` is the text of the route.
     #[must_use]
     pub fn system(message: impl Into<Cow<'static, str>>) -> Self {

@@ -138,6 +138,8 @@ impl Product {
             .env("BA_AUTH_ENABLED", "true")
             .env("BA_AUTH_TOKEN", "test-ba-token")
             .env("ATTACHMENT_MAX_FILE_SIZE", "1048576")
+            .env("SCHEDULES_ENABLED", "false")
+            .env("MEOW_BASE_URL", format!("{}/meow", mock.url()))
             .env("PUSH_ALLOWED_HOSTS", "127.0.0.1")
             .env("OUTBOUND_TRUSTED_HOSTS", mock.host())
             .env("OPENAI_BASE_URL", format!("{}/v1", mock.url()))

@@ -22,6 +22,7 @@ pub fn routes() -> Routes {
         .get("/api/v1/push-rules/{id}", Access::User, get)
         .put("/api/v1/push-rules/{id}", Access::User, update)
         .delete("/api/v1/push-rules/{id}", Access::User, delete)
+        .post("/api/v1/push-rules/{id}/test", Access::User, send_test)
 }
 
 #[derive(Serialize)]
@@ -39,7 +40,7 @@ struct OnePushRule {
 }
 
 #[derive(Serialize)]
-struct Deleted {
+struct Done {
     message: &'static str,
 }
 
@@ -82,7 +83,16 @@ async fn delete(
     State(app): State<App>,
     CurrentUser(user): CurrentUser,
     PathId(id): PathId<PushRuleId>,
-) -> Result<Reply<Deleted>> {
+) -> Result<Reply<Done>> {
     push_rules::delete(&app.context, &user.uid, &id).await?;
-    Ok(Reply(Deleted { message: "Push rule deleted successfully" }))
+    Ok(Reply(Done { message: "Push rule deleted successfully" }))
+}
+
+async fn send_test(
+    State(app): State<App>,
+    CurrentUser(user): CurrentUser,
+    PathId(id): PathId<PushRuleId>,
+) -> Result<Reply<Done>> {
+    push_rules::send_test(&app.context, app.guarded_http(), &app.config.outbound, &user.uid, &id).await?;
+    Ok(Reply(Done { message: "Test push sent successfully" }))
 }

@@ -1,4 +1,4 @@
-//! The outside world: language models, embeddings, speech, pictures, releases, and storage of files.
+//! The outside world: language models, embeddings, speech, pictures, releases, channels of pushes, and storage of files.
 //!
 //! Each provider is a trait object that is built when it is first used ([`http::App`](crate::http::App)
 //! keeps it), so a function links only the clients that its handlers ask for. All of them send their
@@ -12,6 +12,7 @@ pub mod embeddings;
 mod failure;
 mod http;
 pub mod ocr;
+pub mod push;
 pub mod releases;
 mod retry;
 pub mod storage;

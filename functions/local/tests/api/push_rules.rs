@@ -1,7 +1,7 @@
 //! Push rules (`contract/push-rules-scheduler.md`).
 
 use serde_json::{Value, json};
-use testing::{Client, Kind, Server, Settings, on_every_database};
+use testing::{Answering, Client, Kind, Provider, Server, Settings, on_every_database};
 
 use crate::objects::{push_rule, push_rule_body, text};
 
@@ -18,6 +18,8 @@ on_every_database!(
     rules_are_listed_oldest_first,
     a_deleted_rule_is_gone,
     channels_that_cannot_be_read_count_as_none,
+    a_test_push_goes_to_every_channel_in_order_until_one_fails,
+    a_test_push_that_fails_says_why_and_no_more,
 );
 
 /// Returns the body of a rule with another member.
@@ -238,4 +240,83 @@ async fn channels_that_cannot_be_read_count_as_none(kind: Kind) {
     let rule = ann.get(PATH).await.data()["pushRules"][0].clone();
     assert_eq!((rule["channels"].to_string(), &rule["pushTime"]), (old.to_owned(), &json!(99)));
     ann.put(&format!("{PATH}/{id}"), json!({"enabled": false})).await.data();
+}
+
+/// Starts the product with an endpoint for every channel.
+async fn with_endpoint(kind: Kind, provider: &Provider) -> Server {
+    let variables =
+        vec![("MEOW_BASE_URL", provider.url()), ("OUTBOUND_TRUSTED_HOSTS", provider.host().to_owned())];
+    Server::start_with(kind, Settings { variables, ..Settings::default() }).await
+}
+
+/// Makes a rule with some channels, switches it off, and returns the path of its test push.
+async fn test_path(user: &Client, channels: Value) -> String {
+    let id = text(&create(user, with("channels", channels)).await, "id");
+    user.put(&format!("{PATH}/{id}"), json!({"enabled": false})).await.data();
+    format!("{PATH}/{id}/test")
+}
+
+async fn a_test_push_goes_to_every_channel_in_order_until_one_fails(kind: Kind) {
+    let provider = Provider::start(|asked, _| {
+        Answering::text("{}").status(if asked.line.contains("/bad") { 400 } else { 200 })
+    });
+    let ann = with_endpoint(kind, &provider).await.user().await;
+    let hook = |name: &str| json!({"type": "feishu", "webhookUrl": format!("{}/{name}", provider.url())});
+    let meow = |name: &str| json!({"type": "meow", "nickname": name, "msgType": "html", "htmlHeight": 300});
+    let sent = ann.post(&test_path(&ann, json!([meow("喵"), hook("good")])).await, json!({})).await;
+    assert_eq!(sent.data(), &json!({"message": "Test push sent successfully"}));
+    let asked = provider.asked();
+    let lines: Vec<&str> = asked.iter().map(|asked| &*asked.line).collect();
+    assert_eq!(lines, ["POST /%E5%96%B5?msgType=html&htmlHeight=300", "POST /good"]);
+    let says = "这是一条测试消息，如果你能看到这条消息，说明推送配置正确！";
+    let html = format!("<p style=\"font-size: 14px; line-height: 1.6;\">{says}</p>");
+    assert_eq!(asked[0].body, json!({"title": "测试推送", "msg": html}));
+    assert_eq!(asked[1].body, json!({"msg_type": "text", "content": {"text": format!("测试推送\n{says}")}}));
+    let path = test_path(&ann, json!([hook("good"), meow("bad"), hook("good")])).await;
+    assert_eq!(ann.post(&path, json!({})).await.refusal(), (2000, "MeoW channel error: 400 - Bad Request"));
+    assert_eq!(provider.asked().len(), 4);
+}
+
+async fn a_test_push_that_fails_says_why_and_no_more(kind: Kind) {
+    let long = "x".repeat(500);
+    let said = json!({"code": 9499, "msg": format!("too\u{7} many <b> {long}")}).to_string();
+    let provider = Provider::start(move |asked, _| match asked.line.as_str() {
+        "POST /said" => Answering::text(said.clone()),
+        "POST /page" => Answering::text("<html>secret of another host</html>"),
+        "POST /moved" => Answering::text("").status(302).header("location", "http://127.0.0.1:1/"),
+        _ => Answering::text("secret of another host").status(404),
+    });
+    let server = with_endpoint(kind, &provider).await;
+    let ann = server.user().await;
+    let fails = async |name: &str| {
+        let hook = json!([{"type": "feishu", "webhookUrl": format!("{}/{name}", provider.url())}]);
+        let answer = ann.post(&test_path(&ann, hook).await, json!({})).await;
+        let (code, message) = answer.refusal();
+        (code, message.to_owned())
+    };
+    let (code, message) = fails("said").await;
+    assert!(code == 2000 && message.starts_with("Feishu channel error: 200 - 9499 too many <b> xxx"), "{message}");
+    assert!(message.len() < 260, "{message}");
+    assert_eq!(fails("page").await, (2000, "Failed to send test push".to_owned()));
+    assert_eq!(fails("moved").await, (2000, "Feishu channel error: 302 - Found".to_owned()));
+    assert_eq!(fails("other").await, (2000, "Feishu channel error: 404 - Not Found".to_owned()));
+    // What a rule of an old install may hold.
+    let path = test_path(&ann, json!([{"type": "meow", "nickname": "a"}])).await;
+    for (channels, expected) in [
+        ("[]", "No channels configured"),
+        ("{}", "No channels configured"),
+        (r#"[{"type": "feishu"}]"#, "Feishu webhook URL is required"),
+        (r#"[{"type": "feishu", "webhookUrl": "https://169.254.169.254/"}]"#, "Feishu webhook URL is not allowed"),
+        (r#"[{"type": "sms"}]"#, "Unsupported channel type: sms"),
+        (r#"["text"]"#, "Unsupported channel type: "),
+        (r#"[{"type": "meow", "nickname": ".."}]"#, "MeoW nickname is required"),
+    ] {
+        let id = path.split('/').rev().nth(1).unwrap();
+        server.execute(format!("UPDATE push_rules SET channels = '{channels}' WHERE id = '{id}'")).await;
+        assert_eq!(ann.post(&path, json!({})).await.refusal(), (2000, expected), "{channels}");
+    }
+    let bob = server.user().await;
+    for (user, path) in [(&bob, path), (&ann, format!("{PATH}/push00000000000000000000000/test"))] {
+        assert_eq!(user.post(&path, json!({})).await.refusal(), (2000, "Push rule not found"));
+    }
 }
