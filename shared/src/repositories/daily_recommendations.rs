@@ -1,9 +1,9 @@
 //! The table `daily_recommendations`: the memos chosen for a user on a day.
 
-use sea_query::{Expr, ExprTrait, OnConflict, Order, Query, SelectStatement};
+use sea_query::{Expr, ExprTrait, OnConflict, Order, Query};
 use sqlx::FromRow;
 
-use super::{decode, encode};
+use super::{MAX_INSERT_ROWS, decode, encode, is_one_of};
 use crate::{
     clock::Millis,
     db::{Executor, Result},
@@ -52,66 +52,75 @@ impl TryFrom<RecommendationRow> for Recommendation {
 
 const COLUMNS: [&str; 5] = ["recommendation_id", "uid", "date", "memo_ids", "created_at"];
 
-fn select(uid: &Uid) -> SelectStatement {
-    Query::select().columns(COLUMNS).from("daily_recommendations").and_where(Expr::col("uid").eq(uid)).to_owned()
-}
-
-/// Stores the choice of a day unless there is one: the first writer wins.
+/// Stores choices of a day, each unless there is one: the first writer wins.
 ///
 /// # Errors
 /// The database fails.
-pub async fn create(db: &Executor, recommendation: &Recommendation) -> Result<()> {
+pub async fn create(db: &Executor, recommendations: &[Recommendation]) -> Result<()> {
     let unless_present = OnConflict::columns(["uid", "date"]).do_nothing_on(["recommendation_id"]).to_owned();
-    insert(db, "daily_recommendations.create", recommendation, unless_present).await
+    insert(db, "daily_recommendations.create", recommendations, unless_present).await
 }
 
-/// Stores the choice of a day, replacing the memos of an earlier one; the id and the time of the
-/// first choice stay.
+/// Stores choices of a day, replacing the memos of earlier ones; the id and the time of the first choice
+/// stay.
 ///
 /// # Errors
 /// The database fails.
-pub async fn upsert(db: &Executor, recommendation: &Recommendation) -> Result<()> {
+pub async fn upsert(db: &Executor, recommendations: &[Recommendation]) -> Result<()> {
     let replace = OnConflict::columns(["uid", "date"]).update_column("memo_ids").to_owned();
-    insert(db, "daily_recommendations.upsert", recommendation, replace).await
+    insert(db, "daily_recommendations.upsert", recommendations, replace).await
 }
 
 async fn insert(
     db: &Executor,
     operation: &'static str,
-    recommendation: &Recommendation,
+    recommendations: &[Recommendation],
     on_conflict: OnConflict,
 ) -> Result<()> {
-    let insert = Query::insert()
-        .into_table("daily_recommendations")
-        .columns(COLUMNS)
-        .values_panic([
-            (&recommendation.recommendation_id).into(),
-            (&recommendation.uid).into(),
-            recommendation.date.as_str().into(),
-            encode(&recommendation.memo_ids)?.into(),
-            recommendation.created_at.into(),
-        ])
-        .on_conflict(on_conflict)
-        .to_owned();
-    db.execute(operation, &insert).await.map(|_| ())
+    for recommendations in recommendations.chunks(MAX_INSERT_ROWS) {
+        let mut insert = Query::insert();
+        insert.into_table("daily_recommendations").columns(COLUMNS).on_conflict(on_conflict.clone());
+        for recommendation in recommendations {
+            insert.values_panic([
+                (&recommendation.recommendation_id).into(),
+                (&recommendation.uid).into(),
+                recommendation.date.as_str().into(),
+                encode(&recommendation.memo_ids)?.into(),
+                recommendation.created_at.into(),
+            ]);
+        }
+        db.execute(operation, &insert).await?;
+    }
+    Ok(())
 }
 
-/// Returns the choice of a day.
+/// Returns the choices of a day of some users, those that there are. Each is an error of its own when its list
+/// is corrupt.
 ///
 /// # Errors
-/// The database fails, or the stored list is corrupt.
-pub async fn find_by_date(db: &Executor, uid: &Uid, date: &str) -> Result<Option<Recommendation>> {
-    let select = select(uid).and_where(Expr::col("date").eq(date)).to_owned();
-    let row: Option<RecommendationRow> = db.fetch_optional("daily_recommendations.find_by_date", &select).await?;
-    row.map(Recommendation::try_from).transpose()
+/// The database fails.
+pub async fn find_by_date(db: &Executor, uids: &[Uid], date: &str) -> Result<Vec<(Uid, Result<Recommendation>)>> {
+    let select = Query::select()
+        .columns(COLUMNS)
+        .from("daily_recommendations")
+        .and_where(is_one_of("uid", uids))
+        .and_where(Expr::col("date").eq(date))
+        .to_owned();
+    let rows: Vec<RecommendationRow> = db.fetch_all("daily_recommendations.find_by_date", &select).await?;
+    Ok(rows.into_iter().map(|row| (row.uid.clone(), row.try_into())).collect())
 }
 
 /// Returns all choices of a user, newest day first.
 ///
 /// # Errors
-/// As [`find_by_date`].
+/// The database fails, or a stored list is corrupt.
 pub async fn find_by_user(db: &Executor, uid: &Uid) -> Result<Vec<Recommendation>> {
-    let select = select(uid).order_by("date", Order::Desc).to_owned();
+    let select = Query::select()
+        .columns(COLUMNS)
+        .from("daily_recommendations")
+        .and_where(Expr::col("uid").eq(uid))
+        .order_by("date", Order::Desc)
+        .to_owned();
     let rows: Vec<RecommendationRow> = db.fetch_all("daily_recommendations.find_by_user", &select).await?;
     rows.into_iter().map(Recommendation::try_from).collect()
 }

@@ -192,32 +192,79 @@ pub async fn find_by_ids(db: &Executor, uid: &Uid, ids: &[MemoId]) -> Result<Vec
     Ok(ids.iter().filter_map(|id| found.get(id).cloned()).collect())
 }
 
-/// Returns the ids of the memos at the given places of the user's memos, of which the newest one is at
+/// Returns the memos of some users that each of them has among the given ones, in no order.
+///
+/// # Errors
+/// As [`find_by_id`].
+pub async fn find_by_ids_of_users(db: &Executor, wanted: &[(Uid, Vec<MemoId>)]) -> Result<Vec<MemoRecord>> {
+    let mut owners: HashMap<&MemoId, Vec<&Uid>> = HashMap::new();
+    for (uid, ids) in wanted {
+        for id in ids {
+            owners.entry(id).or_default().push(uid);
+        }
+    }
+    let uids: Vec<&Uid> = wanted.iter().map(|(uid, _)| uid).collect();
+    let ids: Vec<&MemoId> = owners.keys().copied().collect();
+    let mut found = Vec::new();
+    for ids in ids.chunks(MAX_IN_LIST) {
+        let select = Query::select()
+            .columns(COLUMNS)
+            .from_as("memos", "m")
+            .and_where(is_one_of(("m", "memo_id"), ids))
+            .and_where(is_one_of(("m", "uid"), &uids))
+            .to_owned();
+        found.extend(fetch(db, "memos.find_by_ids_of_users", &select).await?);
+    }
+    found.retain(|memo: &MemoRecord| owners[&memo.memo_id].contains(&&memo.uid));
+    Ok(found)
+}
+
+/// Returns how many memos each of some users has; those who have none are missing.
+///
+/// # Errors
+/// The database fails.
+pub async fn count_by_users(db: &Executor, uids: &[Uid]) -> Result<HashMap<Uid, u64>> {
+    let select = Query::select()
+        .column("uid")
+        .expr(Func::count(Expr::col("memo_id")))
+        .from("memos")
+        .and_where(is_one_of("uid", uids))
+        .add_group_by([Expr::col("uid")])
+        .to_owned();
+    let rows: Vec<(Uid, i64)> = db.fetch_all("memos.count_by_users", &select).await?;
+    Ok(rows.into_iter().map(|(uid, count)| (uid, count.unsigned_abs())).collect())
+}
+
+/// Returns the ids of the memos at the given places of the memos of each user, of which the newest one is at
 /// place 1, in the order of the places. The places are found in an index alone.
 ///
 /// # Errors
 /// The database fails.
-pub async fn find_ids_at(db: &Executor, uid: &Uid, places: &[u64]) -> Result<Vec<MemoId>> {
-    if places.is_empty() {
-        return Ok(Vec::new());
-    }
-    let newest_first =
-        WindowStatement::new().order_by("created_at", Order::Desc).order_by("memo_id", Order::Desc).to_owned();
+pub async fn find_ids_at(db: &Executor, places: &[(Uid, Vec<u64>)]) -> Result<Vec<(Uid, MemoId)>> {
+    let of_user = |(uid, places): &(Uid, Vec<u64>)| {
+        let places = places.iter().map(|place| i64::try_from(*place).unwrap_or(i64::MAX));
+        (places.len() > 0).then(|| Expr::col("uid").eq(uid).and(Expr::col("place").is_in(places)))
+    };
+    let Some(wanted) = places.iter().filter_map(of_user).reduce(ExprTrait::or) else { return Ok(Vec::new()) };
+    let newest_first = WindowStatement::partition_by("uid")
+        .order_by("created_at", Order::Desc)
+        .order_by("memo_id", Order::Desc)
+        .to_owned();
+    let uids: Vec<&Uid> = places.iter().map(|(uid, _)| uid).collect();
     let numbered = Query::select()
-        .column("memo_id")
+        .columns(["uid", "memo_id"])
         .expr_window_as(Expr::cust("ROW_NUMBER()"), newest_first, "place")
         .from("memos")
-        .and_where(Expr::col("uid").eq(uid))
+        .and_where(is_one_of("uid", &uids))
         .to_owned();
-    let places = places.iter().map(|place| i64::try_from(*place).unwrap_or(i64::MAX));
     let select = Query::select()
-        .column("memo_id")
+        .columns(["uid", "memo_id"])
         .from_subquery(numbered, "numbered")
-        .and_where(Expr::col("place").is_in(places))
+        .and_where(wanted)
+        .order_by("uid", Order::Asc)
         .order_by("place", Order::Asc)
         .to_owned();
-    let rows: Vec<(MemoId,)> = db.fetch_all("memos.find_ids_at", &select).await?;
-    Ok(rows.into_iter().map(|(id,)| id).collect())
+    db.fetch_all("memos.find_ids_at", &select).await
 }
 
 /// Returns the texts of those memos that are there, each with its id and owner. For what works on the memos of
@@ -706,4 +753,40 @@ pub async fn find_in_ranges(
         .limit(limit)
         .to_owned();
     db.fetch_all("memos.find_in_ranges", &select).await
+}
+
+/// A memo of a user with its text and time alone.
+#[derive(Debug, Clone, FromRow)]
+pub struct WrittenMemo {
+    /// The owner.
+    pub uid: Uid,
+    /// The full text.
+    pub content: String,
+    /// When it was written.
+    pub created_at: Millis,
+}
+
+/// Hands over the memos that some users wrote from one time to another (exclusive), those of a user together,
+/// oldest first.
+///
+/// # Errors
+/// The database fails.
+pub async fn find_written_by_users(
+    db: &Executor,
+    uids: &[Uid],
+    from: Millis,
+    to: Millis,
+    each: impl FnMut(WrittenMemo) + Send,
+) -> Result<()> {
+    let select = Query::select()
+        .columns(["uid", "content", "created_at"])
+        .from("memos")
+        .and_where(is_one_of("uid", uids))
+        .and_where(Expr::col("created_at").gte(from))
+        .and_where(Expr::col("created_at").lt(to))
+        .order_by("uid", Order::Asc)
+        .order_by("created_at", Order::Asc)
+        .order_by("memo_id", Order::Asc)
+        .to_owned();
+    db.for_each("memos.find_written_by_users", &select, each).await
 }

@@ -1,7 +1,15 @@
 //! The memos worth reading again today (`contract/insights-recommendations.md`, route 3): chosen once a
 //! day for each user, by a model where there is a choice, and kept.
 
-use std::{collections::HashSet, fmt::Write, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt::Write,
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+use futures::stream::{self, StreamExt};
+use jiff::civil::Date;
 
 use super::{
     ai::array_in,
@@ -13,7 +21,7 @@ use super::{
 use crate::{
     Context, Result,
     clients::{ChatModel, Patience, Prompt},
-    dto::memos::{Memo, MemoFilter},
+    dto::memos::Memo,
     error::with_causes,
     ids::{MemoId, Random, RecommendationId, Uid},
     repositories::{self, daily_recommendations::Recommendation, memos::MemoRecord},
@@ -25,6 +33,10 @@ const PATIENCE: Patience = Patience { total: Duration::from_secs(10), retries: 1
 /// How many memos are recommended, and from how many the model chooses.
 const CHOSEN: usize = 3;
 const SAMPLED: u64 = 10;
+
+/// How many users a model is asked for at once, and after how many failures it is not asked again.
+const ASKED_AT_ONCE: usize = 16;
+const MAX_FAILURES: u32 = 3;
 
 /// The most UTF-16 units of a memo that the model sees.
 const MAX_CONTENT: usize = 500;
@@ -40,7 +52,7 @@ const SYSTEM: &str = "\
 
 只返回一个 JSON 数组，其中恰好有三个笔记 ID，例如 [\"id1\", \"id2\", \"id3\"]，不要返回任何其他内容。";
 
-/// What is stored for today.
+/// What is stored for a user and a day.
 enum Stored {
     /// Nothing: whoever stores first wins.
     Nothing,
@@ -50,31 +62,52 @@ enum Stored {
     Choice(Vec<MemoId>),
 }
 
+/// Memos of users.
+type Records = HashMap<Uid, Vec<MemoRecord>>;
+
+/// Asks a model for its favourites, until it has failed too often.
+pub struct Curator<'a> {
+    chat: &'a dyn ChatModel,
+    /// How often it has failed since it last answered.
+    failures: AtomicU32,
+}
+
+impl<'a> Curator<'a> {
+    /// Returns one who asks this model.
+    #[must_use]
+    pub fn new(chat: &'a dyn ChatModel) -> Self {
+        Self { chat, failures: AtomicU32::new(0) }
+    }
+
+    /// Returns the model's favourites of a sample. When it fails, there are none (R12).
+    async fn favourites(&self, sample: &[MemoRecord]) -> Vec<MemoId> {
+        if self.failures.load(Ordering::Relaxed) >= MAX_FAILURES {
+            return Vec::new();
+        }
+        let prompt = Prompt { system: SYSTEM.to_owned(), user: describe(sample), temperature: 0.7 };
+        match self.chat.complete(&prompt, PATIENCE).await {
+            Ok(reply) => {
+                self.failures.store(0, Ordering::Relaxed);
+                favourites(&reply, sample)
+            }
+            Err(failure) => {
+                self.failures.fetch_add(1, Ordering::Relaxed);
+                tracing::warn!(error = with_causes(&failure), "recommendations.chosen_by_chance");
+                Vec::new()
+            }
+        }
+    }
+}
+
 /// Returns the memos of today for a user, in the order of the choice: usually three, fewer when there are
 /// no more. The number of statements does not depend on how many memos the user has.
 ///
 /// # Errors
 /// The database fails. A model that fails is replaced by chance.
 pub async fn of_today(ctx: &Context, chat: &dyn ChatModel, uid: &Uid) -> Result<Vec<Memo>> {
-    let date = zoned(ctx, ctx.now()).date().to_string();
-    let stored = find_stored(ctx, uid, &date).await;
-    if let Stored::Choice(ids) = &stored {
-        let records = repositories::memos::find_by_ids(&ctx.db, uid, ids).await?;
-        if records.len() == ids.len() {
-            return shown(ctx, uid, records).await;
-        }
-    }
-    let mut records = choose(ctx, chat, uid).await?;
-    if !records.is_empty() {
-        let ids = records.iter().map(|record| record.memo_id.clone()).collect();
-        if let Some(others) = store(ctx, uid, &date, ids, &stored).await {
-            records = repositories::memos::find_by_ids(&ctx.db, uid, &others).await?;
-        }
-    }
-    shown(ctx, uid, records).await
-}
-
-async fn shown(ctx: &Context, uid: &Uid, records: Vec<MemoRecord>) -> Result<Vec<Memo>> {
+    let today = zoned(ctx, ctx.now()).date();
+    let mut chosen = of_day(ctx, &Curator::new(chat), today, std::slice::from_ref(uid)).await?;
+    let records = chosen.remove(uid).unwrap_or_default();
     let mut memos = memos::with_tags_and_attachments(ctx, uid, records).await?;
     for memo in &mut memos {
         memo.source = None;
@@ -82,65 +115,130 @@ async fn shown(ctx: &Context, uid: &Uid, records: Vec<MemoRecord>) -> Result<Vec
     Ok(memos)
 }
 
-/// A choice that cannot be read counts as none.
-async fn find_stored(ctx: &Context, uid: &Uid, date: &str) -> Stored {
-    match repositories::daily_recommendations::find_by_date(&ctx.db, uid, date).await {
-        Ok(None) => Stored::Nothing,
-        Ok(Some(found)) if found.memo_ids.is_empty() => Stored::Unusable,
-        Ok(Some(found)) => Stored::Choice(distinct(found.memo_ids)),
-        Err(error) => {
-            tracing::warn!(error = with_causes(&error), "recommendations.not_read");
-            Stored::Unusable
-        }
-    }
+/// Returns the memos of a day for some users, as [`of_today`] chooses them. The number of statements does not
+/// depend on how many users or memos there are. Those without memos are missing.
+///
+/// # Errors
+/// The database fails.
+pub async fn of_day(ctx: &Context, curator: &Curator<'_>, day: Date, uids: &[Uid]) -> Result<Records> {
+    let date = day.to_string();
+    let stored = find_stored(ctx, uids, &date).await;
+    let choices = stored.iter().filter_map(|(uid, stored)| match stored {
+        Stored::Choice(ids) => Some((uid.clone(), ids.clone())),
+        Stored::Nothing | Stored::Unusable => None,
+    });
+    let mut records = find_records(ctx, choices.collect()).await?;
+    records.retain(|uid, found| matches!(&stored[uid], Stored::Choice(ids) if ids.len() == found.len()));
+    let others: Vec<Uid> = distinct(uids.iter().filter(|uid| !records.contains_key(uid)).cloned());
+    let mut chosen = choose(ctx, curator, &others).await?;
+    let faster = store(ctx, &date, &chosen, &stored).await;
+    chosen.extend(find_records(ctx, faster).await?);
+    records.extend(chosen);
+    Ok(records)
 }
 
-/// Stores a choice, and returns the one that somebody else has stored in the meantime, if so. A failure is
-/// logged and ignored.
+/// Returns memos of users, each in the order asked.
+async fn find_records(ctx: &Context, wanted: Vec<(Uid, Vec<MemoId>)>) -> Result<Records> {
+    if wanted.is_empty() {
+        return Ok(Records::new());
+    }
+    let found = repositories::memos::find_by_ids_of_users(&ctx.db, &wanted).await?;
+    let found: HashMap<&MemoId, &MemoRecord> = found.iter().map(|memo| (&memo.memo_id, memo)).collect();
+    let of_user = |(uid, ids): (Uid, Vec<MemoId>)| {
+        let records = ids.iter().filter_map(|id| found.get(id)).filter(|memo| memo.uid == uid);
+        let records = records.map(|memo| (*memo).clone()).collect();
+        (uid, records)
+    };
+    Ok(wanted.into_iter().map(of_user).collect())
+}
+
+/// A choice that cannot be read counts as none.
+async fn find_stored(ctx: &Context, uids: &[Uid], date: &str) -> HashMap<Uid, Stored> {
+    let not_read = |error| tracing::warn!(error = with_causes(&error), "recommendations.not_read");
+    let found = match repositories::daily_recommendations::find_by_date(&ctx.db, uids, date).await {
+        Ok(found) => found,
+        Err(error) => {
+            not_read(error);
+            return uids.iter().map(|uid| (uid.clone(), Stored::Unusable)).collect();
+        }
+    };
+    let mut stored: HashMap<Uid, Stored> = uids.iter().map(|uid| (uid.clone(), Stored::Nothing)).collect();
+    stored.extend(found.into_iter().map(|(uid, found)| match found.map(|found| distinct(found.memo_ids)) {
+        Ok(ids) if !ids.is_empty() => (uid, Stored::Choice(ids)),
+        Ok(_) => (uid, Stored::Unusable),
+        Err(error) => {
+            not_read(error);
+            (uid, Stored::Unusable)
+        }
+    }));
+    stored
+}
+
+/// Stores choices, and returns those that somebody else has stored in the meantime. A failure is logged and
+/// ignored.
 async fn store(
     ctx: &Context,
-    uid: &Uid,
     date: &str,
-    memo_ids: Vec<MemoId>,
-    stored: &Stored,
-) -> Option<Vec<MemoId>> {
-    let made = Recommendation {
+    chosen: &Records,
+    stored: &HashMap<Uid, Stored>,
+) -> Vec<(Uid, Vec<MemoId>)> {
+    let made = chosen.iter().map(|(uid, records)| Recommendation {
         recommendation_id: RecommendationId::new(&*ctx.random),
         uid: uid.clone(),
         date: date.to_owned(),
-        memo_ids,
+        memo_ids: records.iter().map(|record| record.memo_id.clone()).collect(),
         created_at: ctx.now(),
-    };
-    let first = matches!(stored, Stored::Nothing);
-    let outcome = if first {
-        create_once(ctx, &made).await
-    } else {
-        repositories::daily_recommendations::upsert(&ctx.db, &made).await.map(|()| None)
-    };
+    });
+    let (first, again): (Vec<_>, Vec<_>) = made.partition(|made| matches!(stored[&made.uid], Stored::Nothing));
+    let replaced = repositories::daily_recommendations::upsert(&ctx.db, &again).await;
+    let outcome = create_once(ctx, date, &first).await;
+    let not_stored = |error| tracing::warn!(error = with_causes(&error), "recommendations.not_stored");
+    replaced.unwrap_or_else(not_stored);
     outcome.unwrap_or_else(|error| {
-        tracing::warn!(error = with_causes(&error), "recommendations.not_stored");
-        None
+        not_stored(error);
+        Vec::new()
     })
 }
 
-/// Stores the first choice of a day, and returns that of somebody who was faster.
-async fn create_once(ctx: &Context, made: &Recommendation) -> crate::db::Result<Option<Vec<MemoId>>> {
+/// Stores the first choices of a day, and returns those of somebody who was faster.
+async fn create_once(
+    ctx: &Context,
+    date: &str,
+    made: &[Recommendation],
+) -> crate::db::Result<Vec<(Uid, Vec<MemoId>)>> {
+    if made.is_empty() {
+        return Ok(Vec::new());
+    }
     repositories::daily_recommendations::create(&ctx.db, made).await?;
-    let winner = repositories::daily_recommendations::find_by_date(&ctx.db, &made.uid, &made.date).await?;
-    let others = winner.map(|winner| distinct(winner.memo_ids));
-    Ok(others.filter(|others| !others.is_empty() && *others != made.memo_ids))
+    let uids: Vec<Uid> = made.iter().map(|made| made.uid.clone()).collect();
+    let kept = repositories::daily_recommendations::find_by_date(&ctx.db, &uids, date).await?;
+    let kept = kept.into_iter().filter_map(|(uid, kept)| Some((uid, distinct(kept.ok()?.memo_ids))));
+    let is_ours = |uid: &Uid, ids: &[MemoId]| made.iter().any(|made| made.uid == *uid && made.memo_ids == ids);
+    Ok(kept.filter(|(uid, ids)| !ids.is_empty() && !is_ours(uid, ids)).collect())
 }
 
-async fn choose(ctx: &Context, chat: &dyn ChatModel, uid: &Uid) -> Result<Vec<MemoRecord>> {
-    let count = repositories::memos::count(&ctx.db, uid, &MemoFilter::default()).await?;
-    let places = draw(&*ctx.random, count, SAMPLED);
-    let ids = repositories::memos::find_ids_at(&ctx.db, uid, &places).await?;
-    let sample = repositories::memos::find_by_ids(&ctx.db, uid, &ids).await?;
-    if sample.len() <= CHOSEN {
-        return Ok(sample);
+/// Chooses memos for users; those who have none get none.
+async fn choose(ctx: &Context, curator: &Curator<'_>, uids: &[Uid]) -> Result<Records> {
+    if uids.is_empty() {
+        return Ok(Records::new());
     }
-    let favourites = ask(chat, &sample).await;
-    Ok(top_up(&*ctx.random, favourites, sample))
+    let counts = repositories::memos::count_by_users(&ctx.db, uids).await?;
+    let drawn = counts.into_iter().map(|(uid, count)| (uid, draw(&*ctx.random, count, SAMPLED)));
+    let ids = repositories::memos::find_ids_at(&ctx.db, &drawn.collect::<Vec<_>>()).await?;
+    let mut wanted: HashMap<Uid, Vec<MemoId>> = HashMap::new();
+    for (uid, id) in ids {
+        wanted.entry(uid).or_default().push(id);
+    }
+    let samples = find_records(ctx, wanted.into_iter().collect()).await?;
+    let chosen = stream::iter(samples).map(|(uid, sample)| async move {
+        if sample.len() <= CHOSEN {
+            return (uid, sample);
+        }
+        let favourites = curator.favourites(&sample).await;
+        (uid, top_up(&*ctx.random, favourites, sample))
+    });
+    let chosen: Records = chosen.buffer_unordered(ASKED_AT_ONCE).collect().await;
+    Ok(chosen.into_iter().filter(|(_, records)| !records.is_empty()).collect())
 }
 
 /// Draws different numbers from 1 to `count`, all of them if there are no more than `wanted`.
@@ -152,18 +250,6 @@ fn draw(random: &dyn Random, count: u64, wanted: u64) -> Vec<u64> {
         drawn.push(if drawn.contains(&number) { last } else { number });
     }
     drawn
-}
-
-/// Asks the model for its favourites. When it fails, there are none (R12).
-async fn ask(chat: &dyn ChatModel, sample: &[MemoRecord]) -> Vec<MemoId> {
-    let prompt = Prompt { system: SYSTEM.to_owned(), user: describe(sample), temperature: 0.7 };
-    match chat.complete(&prompt, PATIENCE).await {
-        Ok(reply) => favourites(&reply, sample),
-        Err(failure) => {
-            tracing::warn!(error = with_causes(&failure), "recommendations.chosen_by_chance");
-            Vec::new()
-        }
-    }
 }
 
 /// Lists the memos as the model sees them: number, id, date, and the beginning of the text.

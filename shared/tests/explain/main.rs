@@ -20,6 +20,7 @@ use shared::{
         memos::{CategoryFilter, MemoFilter, Sort, SortBy},
         push_rules::PushRuleUpdate,
     },
+    ids::Uid,
     repositories::{
         ai_conversations, ai_messages, attachments, categories, daily_recommendations, memo_relations, memo_tags,
         memos, pending_files, push_rules, tags, users,
@@ -87,8 +88,9 @@ fn filters() -> Vec<MemoFilter> {
 }
 
 async fn memo_statements(db: &Database, statements: &mut Statements) {
-    let (uid, memo) = (&id("u", USER, 0).into(), &id("m", USER, 1).into());
+    let (uid, memo): (&Uid, _) = (&id("u", USER, 0).into(), &id("m", USER, 1).into());
     let ids: Vec<_> = (0..20).map(|number| id("m", USER, number).into()).collect();
+    let other: Uid = id("u", USER + 1, 0).into();
     let files: Vec<_> = (0..20).map(|number| id("a", USER, number).into()).collect();
     let attachments = [id("a", USER, 1).into()];
     let changes = memos::Changes {
@@ -105,7 +107,10 @@ async fn memo_statements(db: &Database, statements: &mut Statements) {
         memos.find_public_by_id(memo);
         memos.find_public_at(uid, 3);
         memos.find_by_ids(uid, &ids);
-        memos.find_ids_at(uid, &[1, 7, 20]);
+        memos.find_ids_at(&[(uid.clone(), vec![1, 7, 20]), (other.clone(), vec![2])]);
+        memos.find_by_ids_of_users(&[(uid.clone(), ids.clone()), (other.clone(), ids.clone())]);
+        memos.count_by_users(&[uid.clone(), other.clone()]);
+        memos.find_written_by_users(&[uid.clone(), other.clone()], NOW, NOW + 100, drop);
         memos.exists(uid, &ids);
         memos.find_related(uid, &ids);
         memos.find_backlinks(uid, memo, FIRST_PAGE);
@@ -149,7 +154,8 @@ async fn memo_statements(db: &Database, statements: &mut Statements) {
 }
 
 async fn other_statements(db: &Database, statements: &mut Statements) {
-    let (uid, category, tag) = (&id("u", USER, 0).into(), &id("c", USER, 1).into(), &id("t", USER, 1).into());
+    let (uid, category, tag): (&Uid, _, _) =
+        (&id("u", USER, 0).into(), &id("c", USER, 1).into(), &id("t", USER, 1).into());
     let (conversation, message) = (&id("conv", USER, 1).into(), &id("msg", USER, 1).into());
     let rule = &id("push", USER, 1).into();
     let four_categories: Vec<_> = (0..4).map(|number| id("c", USER, number).into()).collect();
@@ -157,6 +163,7 @@ async fn other_statements(db: &Database, statements: &mut Statements) {
     let color = &Patch::Set("red".to_owned());
     let rename_tag = tags::Changes { name: Some("x"), new_key: true, color };
     let rename_category = categories::Changes { name: Some("x"), new_key: true, color };
+    let both = &[uid.clone(), id("u", USER + 1, 0).into()];
     let rule_update = PushRuleUpdate {
         name: Some("x".to_owned()),
         push_time: Some(1),
@@ -207,7 +214,7 @@ async fn other_statements(db: &Database, statements: &mut Statements) {
         push_rules.find_enabled_by_time(8);
         push_rules.update(uid, &unknown("push").into(), &rule_update, NOW);
         push_rules.delete(uid, &unknown("push").into());
-        daily_recommendations.find_by_date(uid, &date(1));
+        daily_recommendations.find_by_date(both, &date(1));
         daily_recommendations.find_by_user(uid);
         daily_recommendations.delete(uid, "1999-12-31");
     }

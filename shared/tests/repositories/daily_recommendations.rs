@@ -4,6 +4,7 @@ use futures::future::join_all;
 use sea_query::Query;
 use shared::{
     clock::Millis,
+    db::{Error, Executor},
     ids::{MemoId, RecommendationId, SystemRandom, Uid},
     repositories::daily_recommendations::{self, Recommendation},
 };
@@ -35,12 +36,20 @@ fn recommendation(uid: &Uid, date: &str, memos: &[&str], created_at: Millis) -> 
     }
 }
 
+/// Returns the choice of a user among those of several.
+async fn find(db: &Executor, uid: &Uid, date: &str) -> Option<Result<Recommendation, Error>> {
+    let uids = [uid.clone(), Uid::new(&SystemRandom)];
+    let mut found = daily_recommendations::find_by_date(db, &uids, date).await.unwrap();
+    assert!(found.len() <= 1 && found.iter().all(|(owner, _)| owner == uid));
+    found.pop().map(|(_, found)| found)
+}
+
 async fn a_second_upsert_replaces_the_memos_alone(kind: Kind) {
     let (db, ann, _) = open(kind).await;
     let first = recommendation(&ann, TODAY, &["m1", "m2"], NOW);
     let second = recommendation(&ann, TODAY, &["m3", "m1"], NOW + 1);
-    daily_recommendations::upsert(&db, &first).await.unwrap();
-    daily_recommendations::upsert(&db, &second).await.unwrap();
+    daily_recommendations::upsert(&db, std::slice::from_ref(&first)).await.unwrap();
+    daily_recommendations::upsert(&db, std::slice::from_ref(&second)).await.unwrap();
     let expected = Recommendation { memo_ids: second.memo_ids, ..first };
     assert_eq!(daily_recommendations::find_by_user(&db, &ann).await.unwrap(), [expected]);
 }
@@ -52,12 +61,12 @@ async fn concurrent_upserts_make_one_row(kind: Kind) {
         let made = [["m1"], ["m2"]].map(|memos| recommendation(&ann, &date, &memos, NOW));
         let upserts = made.iter().map(|one| {
             let (db, one) = (db.clone(), one.clone());
-            tokio::spawn(async move { daily_recommendations::upsert(&db, &one).await })
+            tokio::spawn(async move { daily_recommendations::upsert(&db, std::slice::from_ref(&one)).await })
         });
         for outcome in join_all(upserts).await {
             outcome.unwrap().unwrap();
         }
-        let found = daily_recommendations::find_by_date(&db, &ann, &date).await.unwrap().unwrap();
+        let found = find(&db, &ann, &date).await.unwrap().unwrap();
         assert!(made.iter().any(|one| one.recommendation_id == found.recommendation_id));
         assert!(made.iter().any(|one| one.memo_ids == found.memo_ids));
         assert_eq!(daily_recommendations::find_by_user(&db, &ann).await.unwrap().len(), round + 1);
@@ -67,8 +76,8 @@ async fn concurrent_upserts_make_one_row(kind: Kind) {
 async fn creating_twice_keeps_the_first(kind: Kind) {
     let (db, ann, _) = open(kind).await;
     let first = recommendation(&ann, TODAY, &["m1"], NOW);
-    daily_recommendations::create(&db, &first).await.unwrap();
-    daily_recommendations::create(&db, &recommendation(&ann, TODAY, &["m2"], NOW + 1)).await.unwrap();
+    daily_recommendations::create(&db, std::slice::from_ref(&first)).await.unwrap();
+    daily_recommendations::create(&db, &[recommendation(&ann, TODAY, &["m2"], NOW + 1)]).await.unwrap();
     assert_eq!(daily_recommendations::find_by_user(&db, &ann).await.unwrap(), [first]);
 }
 
@@ -77,7 +86,7 @@ async fn concurrent_creations_keep_one(kind: Kind) {
     let creations = (0..16).map(|number: usize| {
         let one = recommendation(&ann, TODAY, &[&number.to_string()], NOW);
         let db = db.clone();
-        tokio::spawn(async move { daily_recommendations::create(&db, &one).await })
+        tokio::spawn(async move { daily_recommendations::create(&db, std::slice::from_ref(&one)).await })
     });
     for outcome in join_all(creations).await {
         outcome.unwrap().unwrap();
@@ -111,7 +120,7 @@ async fn the_index_refuses_a_second_row_of_a_day(kind: Kind) {
 async fn all_days_come_newest_first(kind: Kind) {
     let (db, ann, _) = open(kind).await;
     for date in ["2026-09-21", "2025-12-31", "2026-10-01"] {
-        daily_recommendations::upsert(&db, &recommendation(&ann, date, &[], NOW)).await.unwrap();
+        daily_recommendations::upsert(&db, &[recommendation(&ann, date, &[], NOW)]).await.unwrap();
     }
     let found = daily_recommendations::find_by_user(&db, &ann).await.unwrap();
     let dates: Vec<&str> = found.iter().map(|one| one.date.as_str()).collect();
@@ -125,20 +134,20 @@ async fn rows_come_back_as_written(kind: Kind) {
     let lists = [&[][..], &["m2", "m1", "m2"], &["\"quoted\\'", "读书 😀"], &many];
     for (number, (memos, time)) in lists.iter().cycle().zip(TIMES).enumerate() {
         let made = recommendation(&ann, &format!("2026-09-{number:02}"), memos, time);
-        daily_recommendations::create(&db, &made).await.unwrap();
-        assert_eq!(daily_recommendations::find_by_date(&db, &ann, &made.date).await.unwrap(), Some(made));
+        daily_recommendations::create(&db, std::slice::from_ref(&made)).await.unwrap();
+        assert_eq!(find(&db, &ann, &made.date).await.unwrap().unwrap(), made);
     }
 }
 
 async fn a_corrupt_list_of_memos_is_named(kind: Kind) {
     let (db, ann, _) = open(kind).await;
     let made = recommendation(&ann, TODAY, &["m1"], NOW);
-    daily_recommendations::create(&db, &made).await.unwrap();
+    daily_recommendations::create(&db, std::slice::from_ref(&made)).await.unwrap();
     let id = &made.recommendation_id;
     for corrupt in ["[\"m1\"", "{}", "[1]", ""] {
         overwrite(&db, ("daily_recommendations", "memo_ids"), ("recommendation_id", id.as_str()), corrupt).await;
         let value = format!("daily_recommendations.memo_ids of {id}");
-        assert_corrupt(daily_recommendations::find_by_date(&db, &ann, TODAY).await, &value);
+        assert_corrupt(find(&db, &ann, TODAY).await.unwrap(), &value);
         assert_corrupt(daily_recommendations::find_by_user(&db, &ann).await, &value);
     }
 }
@@ -146,10 +155,10 @@ async fn a_corrupt_list_of_memos_is_named(kind: Kind) {
 async fn recommendations_of_others_are_invisible(kind: Kind) {
     let (db, ann, bob) = open(kind).await;
     let made = recommendation(&ann, TODAY, &["m1"], NOW);
-    daily_recommendations::create(&db, &made).await.unwrap();
-    assert_eq!(daily_recommendations::find_by_date(&db, &bob, TODAY).await.unwrap(), None);
+    daily_recommendations::create(&db, std::slice::from_ref(&made)).await.unwrap();
+    assert!(find(&db, &bob, TODAY).await.is_none());
     assert_eq!(daily_recommendations::find_by_user(&db, &bob).await.unwrap(), []);
-    daily_recommendations::upsert(&db, &recommendation(&bob, TODAY, &["m2"], NOW)).await.unwrap();
+    daily_recommendations::upsert(&db, &[recommendation(&bob, TODAY, &["m2"], NOW)]).await.unwrap();
     assert!(daily_recommendations::delete(&db, &bob, TODAY).await.unwrap());
     assert!(!daily_recommendations::delete(&db, &bob, TODAY).await.unwrap());
     assert_eq!(daily_recommendations::find_by_user(&db, &ann).await.unwrap(), [made]);

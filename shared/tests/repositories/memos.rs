@@ -1,5 +1,7 @@
 //! `memos`, but for the pages, which are in `memo_pages`.
 
+use std::collections::HashMap;
+
 use shared::{
     clock::Millis,
     db::{Error, Executor},
@@ -29,6 +31,7 @@ on_every_database!(
     backlinks_come_in_pages_in_the_order_of_the_relations,
     only_public_memos_are_public,
     memos_have_places_of_which_the_newest_is_the_first,
+    memos_of_several_users_stay_apart,
     memos_are_counted_by_utc_day,
     ranges_give_the_newest_memos,
     memos_of_others_are_invisible,
@@ -317,14 +320,42 @@ async fn memos_have_places_of_which_the_newest_is_the_first(kind: Kind) {
     let made: Vec<MemoRecord> =
         (0..20).map(|age| MemoRecord { created_at: NOW - age / 2, ..memo(&ann, "x") }).collect();
     create(&db, &made).await;
-    let all = memos::find_ids_at(&db, &ann, &(1..=20).collect::<Vec<_>>()).await.unwrap();
+    let all = memos::find_ids_at(&db, &[(ann.clone(), (1..=20).collect())]).await.unwrap();
     let mut sorted = made.clone();
     sorted.sort_by(|a, b| (b.created_at, &b.memo_id).cmp(&(a.created_at, &a.memo_id)));
+    let all: Vec<MemoId> = all.into_iter().map(|(_, id)| id).collect();
     assert_eq!(all, ids(&sorted));
-    let some = memos::find_ids_at(&db, &ann, &[20, 1, 7, 7, 21, u64::MAX, 0]).await.unwrap();
-    assert_eq!(some, [&all[0], &all[6], &all[19]].map(Clone::clone));
-    assert!(memos::find_ids_at(&db, &ann, &[]).await.unwrap().is_empty());
-    assert!(memos::find_ids_at(&db, &bob, &[1]).await.unwrap().is_empty());
+    let of_bob = memo(&bob, "x");
+    create(&db, std::slice::from_ref(&of_bob)).await;
+    let places = [(ann.clone(), vec![20, 1, 7, 7, 21, u64::MAX, 0]), (bob.clone(), vec![1, 2])];
+    let mut some = memos::find_ids_at(&db, &places).await.unwrap();
+    some.sort_by_key(|(uid, _)| *uid == bob);
+    let of = |uid: &Uid, id: &MemoId| (uid.clone(), id.clone());
+    assert_eq!(some, [of(&ann, &all[0]), of(&ann, &all[6]), of(&ann, &all[19]), of(&bob, &of_bob.memo_id)]);
+    assert!(memos::find_ids_at(&db, &[(ann, vec![])]).await.unwrap().is_empty());
+    assert!(memos::find_ids_at(&db, &[]).await.unwrap().is_empty());
+}
+
+async fn memos_of_several_users_stay_apart(kind: Kind) {
+    let (db, ann, bob) = open(kind).await;
+    let nobody = Uid::new(&SystemRandom);
+    let of = |uid: &Uid, age| MemoRecord { created_at: NOW - age, ..memo(uid, &format!("{age}")) };
+    let [a, b, c] = [of(&ann, 3), of(&ann, 1), of(&bob, 2)];
+    create(&db, &[a.clone(), b.clone(), c.clone()]).await;
+    let counts = memos::count_by_users(&db, &[ann.clone(), bob.clone(), nobody.clone()]).await.unwrap();
+    assert_eq!(counts, HashMap::from([(ann.clone(), 2), (bob.clone(), 1)]));
+    // Each asks for a memo of the other too, and for one that is not there.
+    let ids = vec![a.memo_id.clone(), c.memo_id.clone(), MemoId::new(&SystemRandom)];
+    let wanted = [(ann.clone(), ids.clone()), (nobody, ids)];
+    let found = memos::find_by_ids_of_users(&db, &wanted).await.unwrap();
+    assert_eq!(found.iter().map(|memo| &memo.memo_id).collect::<Vec<_>>(), [&a.memo_id]);
+    let mut written = Vec::new();
+    let each = |memo: memos::WrittenMemo| written.push((memo.uid, memo.content, memo.created_at));
+    memos::find_written_by_users(&db, &[ann.clone(), bob.clone()], NOW - 3, NOW - 1, each).await.unwrap();
+    written.sort();
+    let mut expected = [(ann, "3".to_owned(), NOW - 3), (bob, "2".to_owned(), NOW - 2)];
+    expected.sort();
+    assert_eq!(written, expected);
 }
 
 async fn memos_are_counted_by_utc_day(kind: Kind) {
