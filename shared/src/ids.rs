@@ -130,6 +130,8 @@ identifiers! {
     RecommendationId = "rec" + 23 of LOWERCASE;
     /// Names a push rule.
     PushRuleId = "push" + 23 of LOWERCASE;
+    /// Names a claim on deliveries of pushes.
+    ClaimId = "claim" + 23 of LOWERCASE;
 }
 
 #[cfg(test)]

@@ -120,6 +120,22 @@ pub(crate) fn dialect_of(url: &str) -> Result<Dialect, String> {
     }
 }
 
+/// Tries work again when the database reports a deadlock or a conflict with another writer.
+async fn again<T, E: Transient, F: Future<Output = Result<T, E>>>(work: impl Fn() -> F) -> Result<T, E> {
+    let mut attempt = 1;
+    loop {
+        match work().await {
+            Err(error) if error.is_transient() && attempt < MAX_ATTEMPTS => {
+                let pause = rand::rng().random_range(1..=10 * u64::from(attempt));
+                tracing::debug!(attempt, pause_ms = pause, "transaction.retried");
+                tokio::time::sleep(Duration::from_millis(pause)).await;
+                attempt += 1;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
 /// What [`Database::transaction`] must know of an error: whether to run the transaction again.
 pub trait Transient {
     /// Reports whether the same transaction may succeed when it is run again.
@@ -187,30 +203,28 @@ impl Database {
         F: Future<Output = Result<T, E>> + Send + 'a,
     {
         async move {
-            let mut attempt = 1;
-            loop {
-                let outcome = match self.begin().await {
-                    Ok(transaction) => match work((*transaction).clone()).await {
-                        Ok(value) => transaction.commit().await.map(|()| value).map_err(E::from),
-                        Err(error) => {
-                            transaction.rollback().await;
-                            Err(error)
-                        }
-                    },
-                    Err(error) => Err(error.into()),
-                };
-                match outcome {
-                    Err(error) if error.is_transient() && attempt < MAX_ATTEMPTS => {
-                        let pause = rand::rng().random_range(1..=10 * u64::from(attempt));
-                        tracing::debug!(attempt, pause_ms = pause, "transaction.retried");
-                        tokio::time::sleep(Duration::from_millis(pause)).await;
-                        attempt += 1;
+            again(|| async {
+                let transaction = self.begin().await?;
+                match work((*transaction).clone()).await {
+                    Ok(value) => transaction.commit().await.map(|()| value).map_err(E::from),
+                    Err(error) => {
+                        transaction.rollback().await;
+                        Err(error)
                     }
-                    outcome => return outcome,
                 }
-            }
+            })
+            .await
         }
         .boxed()
+    }
+
+    /// Runs one statement that means the same when it is run twice, and runs it again as
+    /// [`Database::transaction`] does.
+    ///
+    /// # Errors
+    /// What the statement fails with.
+    pub async fn repeat<T, F: Future<Output = Result<T>>>(&self, statement: impl Fn() -> F) -> Result<T> {
+        again(statement).await
     }
 
     /// Begins a transaction that its owner ends, and that nobody runs again: for work that is too long, or

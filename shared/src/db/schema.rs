@@ -35,7 +35,8 @@ macro_rules! migrations {
 }
 
 /// All migrations in order. The first one makes the ledger of the others and is executed on every run.
-const MIGRATIONS: &[Migration] = migrations!["0000_ledger.sql", "0001_tables.sql", "0002_pending_files.sql"];
+const MIGRATIONS: &[Migration] =
+    migrations!["0000_ledger.sql", "0001_tables.sql", "0002_pending_files.sql", "0003_push_slots.sql"];
 
 impl Migration {
     fn sql(&self, dialect: Dialect) -> &'static str {

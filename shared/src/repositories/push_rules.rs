@@ -4,7 +4,7 @@ use sea_query::{Expr, ExprTrait, Order, Query, SelectStatement};
 use serde_json::Value;
 use sqlx::FromRow;
 
-use super::{decode, encode};
+use super::{MAX_IN_LIST, decode, encode, is_one_of};
 use crate::{
     clock::Millis,
     db::{Executor, Result},
@@ -102,19 +102,49 @@ pub async fn find_by_id(db: &Executor, uid: &Uid, id: &PushRuleId) -> Result<Opt
     Ok(row.map(PushRule::from))
 }
 
-/// Returns the enabled rules of an hour, of all users: the schedule has no user of its own.
+/// Returns at most `limit` enabled rules of an hour, of all users, in the order of user and id, those after a given
+/// one: the schedule has no user of its own.
 ///
 /// # Errors
 /// The database fails.
-pub async fn find_enabled_by_time(db: &Executor, hour: i32) -> Result<Vec<PushRule>> {
-    let select = Query::select()
+pub async fn find_enabled_by_time(
+    db: &Executor,
+    hour: i32,
+    after: Option<(&Uid, &PushRuleId)>,
+    limit: u64,
+) -> Result<Vec<PushRule>> {
+    let mut select = Query::select()
         .columns(COLUMNS)
         .from("push_rules")
         .and_where(Expr::col("enabled").eq(1))
         .and_where(Expr::col("push_time").eq(hour))
+        .order_by("uid", Order::Asc)
         .order_by("id", Order::Asc)
+        .limit(limit)
         .to_owned();
+    if let Some((uid, id)) = after {
+        // The first condition says where in the index to begin.
+        select.and_where(Expr::col("uid").gte(uid)).and_where(Expr::col("uid").gt(uid).or(Expr::col("id").gt(id)));
+    }
     fetch(db, "push_rules.find_enabled_by_time", &select).await
+}
+
+/// Returns those of some rules that are enabled, of all users, in no order.
+///
+/// # Errors
+/// The database fails.
+pub async fn find_enabled_by_ids(db: &Executor, ids: &[PushRuleId]) -> Result<Vec<PushRule>> {
+    let mut found = Vec::new();
+    for ids in ids.chunks(MAX_IN_LIST) {
+        let select = Query::select()
+            .columns(COLUMNS)
+            .from("push_rules")
+            .and_where(is_one_of("id", ids))
+            .and_where(Expr::col("enabled").eq(1))
+            .to_owned();
+        found.extend(fetch(db, "push_rules.find_enabled_by_ids", &select).await?);
+    }
+    Ok(found)
 }
 
 /// Changes a rule, and returns whether the user has it.

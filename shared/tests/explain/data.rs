@@ -27,7 +27,7 @@ const SHARE: usize = 6;
 pub const NOW: Millis = 1_790_000_000_000;
 
 const TABLES: &str = "users, memos, memo_tags, memo_relations, attachments, categories, tags, ai_conversations, \
-                      ai_messages, push_rules, daily_recommendations, pending_files";
+                      ai_messages, push_rules, daily_recommendations, pending_files, push_deliveries, push_slots";
 
 /// Returns the id of something that a user has.
 pub fn id(prefix: &str, user: usize, number: usize) -> String {
@@ -116,6 +116,27 @@ async fn fill_all(db: &Database) {
         [id, uid(user), "a rule".into(), integer(n % 24), "daily_pick".into(), "[]".into(), time(n), time(n)]
     });
     fill(db, "push_rules", columns, rules).await;
+    let columns = [
+        "rule_id",
+        "slot",
+        "channel_index",
+        "uid",
+        "state",
+        "claim",
+        "lease_until",
+        "attempts",
+        "created_at",
+        "updated_at",
+    ];
+    let deliveries = rows(200, |user, n| {
+        let (rule, slot) = (id("push", user, n % 10).into(), format!("2026-03-05T{:02}", n / 10).into());
+        let state = if n % 10 == 0 { "pending" } else { "sent" };
+        let claim = format!("claim {n}").into();
+        [rule, slot, integer(0), uid(user), state.into(), claim, time(n), integer(1), time(n), time(n)]
+    });
+    fill(db, "push_deliveries", columns, deliveries).await;
+    let slots = (0..200).map(|n| [format!("slot {n}").into(), time(n), time(n)]);
+    fill(db, "push_slots", ["slot", "scheduled_at", "finished_at"], slots.collect()).await;
     let columns = ["recommendation_id", "uid", "date", "memo_ids", "created_at"];
     let choices = rows(20, |user, n| [id("rec", user, n).into(), uid(user), date(n).into(), "[]".into(), time(n)]);
     fill(db, "daily_recommendations", columns, choices).await;

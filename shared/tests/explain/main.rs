@@ -20,10 +20,12 @@ use shared::{
         memos::{CategoryFilter, MemoFilter, Sort, SortBy},
         push_rules::PushRuleUpdate,
     },
-    ids::Uid,
+    ids::{PushRuleId, Uid},
     repositories::{
         ai_conversations, ai_messages, attachments, categories, daily_recommendations, memo_relations, memo_tags,
-        memos, pending_files, push_rules, tags, users,
+        memos, pending_files,
+        push_deliveries::{self, Claim, Delivery, State},
+        push_rules, push_slots, tags, users,
     },
 };
 use testing::{Kind, on_every_database};
@@ -164,6 +166,14 @@ async fn other_statements(db: &Database, statements: &mut Statements) {
     let rename_tag = tags::Changes { name: Some("x"), new_key: true, color };
     let rename_category = categories::Changes { name: Some("x"), new_key: true, color };
     let both = &[uid.clone(), id("u", USER + 1, 0).into()];
+    let rules: Vec<PushRuleId> = (0..4).map(|number| id("push", USER, number).into()).collect();
+    let slot = "2026-03-05T08";
+    let claim = Claim { slot, id: "claim 1".into(), lease_until: NOW };
+    let unknown_claim = Claim { slot: "1999-12-31T08", ..claim.clone() };
+    let delivery =
+        |channel_index| Delivery { rule_id: rules[0].clone(), channel_index, uid: uid.clone(), attempts: 1 };
+    let (first, second) = (delivery(0), delivery(1));
+    let held = [(&claim.id, &first), (&claim.id, &second)];
     let rule_update = PushRuleUpdate {
         name: Some("x".to_owned()),
         push_time: Some(1),
@@ -211,12 +221,26 @@ async fn other_statements(db: &Database, statements: &mut Statements) {
         ai_conversations.delete(uid, &unknown("conv").into());
         push_rules.find_by_user(uid);
         push_rules.find_by_id(uid, rule);
-        push_rules.find_enabled_by_time(8);
+        push_rules.find_enabled_by_time(8, None, 20);
+        push_rules.find_enabled_by_time(8, Some((uid, rule)), 20);
+        push_rules.find_enabled_by_ids(&rules);
         push_rules.update(uid, &unknown("push").into(), &rule_update, NOW);
         push_rules.delete(uid, &unknown("push").into());
         daily_recommendations.find_by_date(both, &date(1));
         daily_recommendations.find_by_user(uid);
         daily_recommendations.delete(uid, "1999-12-31");
+        push_slots.find_by_id(slot);
+        push_slots.find_since(NOW);
+        push_slots.update_finished("1999-12-31T08", NOW);
+        push_slots.delete_before(-1);
+        push_deliveries.find_expired(slot, NOW, 20);
+        push_deliveries.exists_pending(slot);
+        push_deliveries.count(slot);
+        push_deliveries.find_by_claim(&claim, &rules);
+        push_deliveries.update_claim(&unknown_claim, &rules, NOW);
+        push_deliveries.update_state("1999-12-31T08", &held, State::Sent, None, NOW);
+        push_deliveries.delete("1999-12-31T08", &held);
+        push_deliveries.delete_before(-1, 20);
     }
 }
 

@@ -12,6 +12,7 @@ mod memo_relations;
 mod memo_tags;
 mod memos;
 mod pending_files;
+mod push_deliveries;
 mod push_rules;
 mod tags;
 mod transactions;

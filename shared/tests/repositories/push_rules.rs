@@ -69,16 +69,32 @@ async fn an_hour_finds_its_enabled_rules_of_all_users(kind: Kind) {
     create(&db, PushRule { push_time: 8, enabled: false, ..rule(&ann, "Ann at 8, disabled") }).await;
     create(&db, PushRule { push_time: 18, ..rule(&ann, "Ann at 18") }).await;
     create(&db, PushRule { push_time: 8, ..rule(&bob, "Bob at 8") }).await;
+    let third = create(&db, PushRule { push_time: 18, ..rule(&ann, "Ann's second at 18") }).await;
+    let ids = [third.id.clone(), create(&db, PushRule { enabled: false, ..rule(&bob, "off") }).await.id];
+    assert_eq!(names(&push_rules::find_enabled_by_ids(&db, &ids).await.unwrap()), [third.name]);
+    for _ in 0..3 {
+        create(&db, PushRule { push_time: 9, ..rule(&bob, "Bob at 9") }).await;
+    }
     let at = async |hour| {
-        let found = push_rules::find_enabled_by_time(&db, hour).await.unwrap();
-        let mut names: Vec<String> = found.into_iter().map(|rule| rule.name).collect();
+        let (mut names, mut after) = (Vec::new(), None::<PushRule>);
+        loop {
+            let last = after.as_ref().map(|rule| (&rule.uid, &rule.id));
+            let mut page = push_rules::find_enabled_by_time(&db, hour, last, 2).await.unwrap();
+            assert!(page.len() <= 2);
+            names.extend(page.iter().map(|rule| rule.name.clone()));
+            after = page.pop();
+            if after.is_none() {
+                break;
+            }
+        }
         names.sort_unstable();
         names
     };
     assert_eq!(at(0).await, ["Ann at 0"]);
     assert_eq!(at(8).await, ["Ann at 8", "Bob at 8"]);
-    assert_eq!(at(9).await, [""; 0]);
-    assert_eq!(at(18).await, ["Ann at 18"]);
+    assert_eq!(at(9).await, ["Bob at 9"; 3]);
+    assert_eq!(at(10).await, [""; 0]);
+    assert_eq!(at(18).await, ["Ann at 18", "Ann's second at 18"]);
 }
 
 async fn rules_come_back_as_written(kind: Kind) {
