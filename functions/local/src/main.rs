@@ -7,12 +7,14 @@ use std::{
     process::ExitCode,
 };
 
+use local::timers::{self, Every};
 use migrate::status;
 use rand::Rng;
 use shared::{
-    clock::{Clock, SystemClock},
+    clock::{Clock, Millis, SystemClock},
     config::{Config, Runtime, Variables, VectorStores, env_example, log_filter},
     db::{Database, schema},
+    error::with_causes,
     http::{App, logging},
 };
 use tokio::{
@@ -139,11 +141,30 @@ async fn serve(config: Config, stores: Option<VectorStores>) -> Result<(), Strin
             tracing::warn!("{missing}");
         }
     }
+    if app.config.schedules {
+        begin_schedules(&app);
+    }
     let router = local::router(&app);
     axum::serve(listener, router)
         .with_graceful_shutdown(stop_requested())
         .await
         .map_err(|error| format!("the server failed: {error}"))
+}
+
+/// Does the work of the schedules in this process, as long as it runs. An hour that has just begun is delivered
+/// too, for a process that was restarted at its minute 0.
+fn begin_schedules(app: &App) {
+    const HOUR: Millis = 3_600_000;
+    let (zone, clock, since) = (app.config.zone.clone(), app.context.clock.clone(), app.context.now() - HOUR);
+    let app = app.clone();
+    tokio::spawn(timers::run(Every::Hour, zone, clock, since, move |due| {
+        let app = app.clone();
+        async move {
+            if let Err(error) = push_scheduler::deliver(&app, due, push_scheduler::LIMIT).await {
+                tracing::error!(error = with_causes(&error), "push.run_failed");
+            }
+        }
+    }));
 }
 
 /// Says that the data of an old install waits to be migrated: it must not look lost.

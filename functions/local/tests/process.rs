@@ -7,6 +7,8 @@ use std::{
     process::{Child, Command, Output, Stdio},
 };
 
+use testing::{Answering, Provider};
+
 /// A directory that is removed with the test.
 struct Directory(PathBuf);
 
@@ -67,6 +69,33 @@ fn the_data_of_an_old_install_is_not_passed_over_in_silence() {
     let (mut child, _, mut lines) = start(command);
     let notice = lines.find(|line| line.contains("migrate run")).unwrap();
     assert!(notice.contains(fixture) && notice.contains("memos"), "{notice}");
+    terminate(&child);
+    assert!(child.wait().unwrap().success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_delivers_the_pushes_of_the_hour_in_which_it_starts() {
+    let directory = Directory::new("pushes");
+    let mut before = command(&directory);
+    before.env("SCHEDULES_ENABLED", "false");
+    let (mut child, _, _lines) = start(before);
+    terminate(&child);
+    assert!(child.wait().unwrap().success());
+    // A rule of each hour, made long ago: one of them is due, whatever time it is.
+    let rules = (0..24).map(|hour| {
+        let channels = r#"[{"type": "meow", "nickname": "ann"}]"#;
+        format!("('push{hour}', 'u1', 'a rule', {hour}, 'daily_memos', '{channels}', 1, 1, 1)")
+    });
+    let columns = "id, uid, name, push_time, content_type, channels, enabled, created_at, updated_at";
+    let insert = format!("INSERT INTO push_rules ({columns}) VALUES {}", rules.collect::<Vec<_>>().join(", "));
+    testing::execute(&format!("sqlite://{}", directory.0.join("data/aimo.db").display()), insert).await;
+    let provider = Provider::always(Answering::text("{}"));
+    let mut command = command(&directory);
+    command.env("MEOW_BASE_URL", provider.url()).env("OUTBOUND_TRUSTED_HOSTS", provider.host());
+    let (mut child, _, mut lines) = start(command);
+    let delivered = lines.find(|line| line.contains("push.delivered")).unwrap();
+    assert!(delivered.contains("\"push.sent\":1"), "{delivered}");
+    assert_eq!(provider.asked()[0].line, "POST /ann?msgType=text");
     terminate(&child);
     assert!(child.wait().unwrap().success());
 }

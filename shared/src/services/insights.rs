@@ -88,7 +88,7 @@ pub(super) fn zoned(ctx: &Context, time: Millis) -> Zoned {
     timestamp(time).to_zoned(ctx.zone.clone())
 }
 
-fn timestamp(time: Millis) -> Timestamp {
+pub(super) fn timestamp(time: Millis) -> Timestamp {
     let nearest = if time < 0 { Timestamp::MIN } else { Timestamp::MAX };
     Timestamp::from_millisecond(time).unwrap_or(nearest)
 }
