@@ -5,8 +5,11 @@ use std::{
     io::{IsTerminal, Write},
     path::Path,
     process::ExitCode,
+    time::Duration,
 };
 
+use futures::{FutureExt, future::BoxFuture};
+use indexer::Index;
 use local::timers::{self, Every};
 use migrate::status;
 use rand::Rng;
@@ -21,6 +24,12 @@ use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
 };
+
+/// How long the indexer works before it looks again for what came meanwhile.
+const INDEXING: Duration = Duration::from_secs(50);
+
+/// When maintenance runs, in the configured zone (`contract/lancedb-tables.md` section 8).
+const MAINTENANCE_HOUR: i8 = 2;
 
 const HELP: &str = "\
 Serves the whole product on one port: SQLite, vectors and files in a directory.
@@ -155,13 +164,42 @@ async fn serve(config: Config, stores: Option<VectorStores>) -> Result<(), Strin
 /// too, for a process that was restarted at its minute 0.
 fn begin_schedules(app: &App) {
     const HOUR: Millis = 3_600_000;
-    let (zone, clock, since) = (app.config.zone.clone(), app.context.clock.clone(), app.context.now() - HOUR);
-    let app = app.clone();
-    tokio::spawn(timers::run(Every::Hour, zone, clock, since, move |due| {
-        let app = app.clone();
+    let now = app.context.now();
+    begin(app, Every::Hour, now - HOUR, |app, due| {
         async move {
-            if let Err(error) = push_scheduler::deliver(&app, due, push_scheduler::LIMIT).await {
-                tracing::error!(error = with_causes(&error), "push.run_failed");
+            let delivered = push_scheduler::deliver(&app, due, push_scheduler::LIMIT).await;
+            delivered.map(|_| ()).map_err(|error| with_causes(&error))
+        }
+        .boxed()
+    });
+    begin(app, Every::Minute, now, |app, _| {
+        async move {
+            let drained = Index::of(&app).drain(INDEXING).await.map_err(|error| with_causes(&error))?;
+            if drained.stored > 0 {
+                maintenance::upkeep_early(&app).await.map_err(|error| with_causes(&error))?;
+            }
+            Ok(())
+        }
+        .boxed()
+    });
+    begin(app, Every::Day { hour: MAINTENANCE_HOUR }, now, |app, _| {
+        // It logs what became of each step.
+        async move { maintenance::run(&app).map(|_| Ok(())).await }.boxed()
+    });
+}
+
+fn begin(
+    app: &App,
+    every: Every,
+    since: Millis,
+    work: impl Fn(App, Millis) -> BoxFuture<'static, Result<(), String>> + Send + 'static,
+) {
+    let (zone, clock, app) = (app.config.zone.clone(), app.context.clock.clone(), app.clone());
+    tokio::spawn(timers::run(every, zone, clock, since, move |due| {
+        let work = work(app.clone(), due);
+        async move {
+            if let Err(error) = work.await {
+                tracing::error!(?every, error, "schedule.failed");
             }
         }
     }));

@@ -10,7 +10,11 @@ use std::{collections::BTreeMap, fmt::Display};
 use indexer::Index;
 use serde::Serialize;
 use serde_json::Value;
-use shared::{error::with_causes, http::App, services::pending_files};
+use shared::{
+    error::with_causes,
+    http::App,
+    services::{pending_files, push_deliveries},
+};
 
 pub use repair::{Repaired, repair};
 
@@ -64,6 +68,8 @@ pub async fn run(app: &App) -> Report {
     report.add("repair vectors", repair(app).await.map_err(|error| with_causes(&error)));
     let collected = pending_files::collect(&app.context).await;
     report.add("collect files", collected.map_err(|error| with_causes(&error)));
+    let pruned = push_deliveries::prune(&app.context).await;
+    report.add("prune push deliveries", pruned.map_err(|error| with_causes(&error)));
     report
 }
 
@@ -82,6 +88,34 @@ async fn upkeep(app: &App, report: &mut Report) {
     for name in vectors::tables_of_ours(&names) {
         report.add(format!("upkeep {name}"), store.upkeep(&name, settings.retention).await);
     }
+}
+
+/// A table with more versions is compacted before the day is over: each makes the next write and every opening
+/// slower.
+const MAX_VERSIONS: u64 = 500;
+
+/// Returns the tables that should not wait for the daily upkeep.
+///
+/// # Errors
+/// The vector store fails.
+pub async fn tables_to_compact(app: &App) -> indexer::Result<Vec<String>> {
+    let versions = status(app).await?;
+    Ok(versions.into_iter().filter(|(_, versions)| *versions > MAX_VERSIONS).map(|(name, _)| name).collect())
+}
+
+/// Compacts the tables that should not wait for the daily upkeep.
+///
+/// # Errors
+/// The vector store fails.
+pub async fn upkeep_early(app: &App) -> indexer::Result<()> {
+    let tables = tables_to_compact(app).await?;
+    let Some(settings) = app.config.vector_store.as_ref().filter(|_| !tables.is_empty()) else { return Ok(()) };
+    let store = Index::of(app).patient_store()?;
+    for name in tables {
+        let done = store.upkeep(&name, settings.retention).await?;
+        tracing::info!(table = name, ?done, "maintenance.early");
+    }
+    Ok(())
 }
 
 /// Returns the number of versions of each table of vectors and caches.

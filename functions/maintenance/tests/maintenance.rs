@@ -140,7 +140,7 @@ async fn every_step_is_reported_and_none_stops_the_others(kind: Kind) {
     assert!(report.has_failed());
     let steps = names(&report);
     assert!(steps.contains(&("upkeep embedding_cache".to_owned(), false)), "{steps:?}");
-    for step in ["upkeep memo_vectors", "repair vectors", "collect files"] {
+    for step in ["upkeep memo_vectors", "repair vectors", "collect files", "prune push deliveries"] {
         assert!(steps.contains(&(step.to_owned(), true)), "{steps:?}");
     }
 }
