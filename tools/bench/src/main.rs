@@ -7,6 +7,7 @@ mod memo_page;
 mod migration;
 mod report;
 mod scratch;
+mod vectors;
 
 use std::{
     path::{Path, PathBuf},
@@ -37,6 +38,11 @@ Usage: bench [COMMAND] [OPTION...]
     --rows N        rows of the old install; default: 200000
     --dimensions N  size of the vectors of its memos; default: 1536
     --bins DIR      where the binary migrate is; default: where this one is
+
+  vectors     requests to S3 of look-ups in the embedding cache and of vector searches, before and after many single
+              appends, at the server that TEST_S3_ENDPOINT names
+    --cached N      rows of the cache and vectors; default: 10000
+    --appends N     rows that are appended one by one; default: 10000
 
 Each prints a table and writes the same as JSON to bench/COMMAND.json beside the directory of this
 binary, that is in target/, or with a command to --json FILE.
@@ -82,7 +88,9 @@ async fn run(mut arguments: Vec<String>) -> Result<(), String> {
             let memo_page = memo_page::run(memo_page::Options::read(&mut arguments)?).await;
             println!();
             let migration = migration::run(migration::Options::read(&mut arguments)?).await;
-            cold_start.and(memo_page).and(migration)
+            println!();
+            let vectors = vectors::run(vectors::Options::read(&mut arguments)?).await;
+            cold_start.and(memo_page).and(migration).and(vectors)
         }
         Some("cold-start") => {
             let options = cold_start::Options::read(&mut arguments)?;
@@ -98,6 +106,11 @@ async fn run(mut arguments: Vec<String>) -> Result<(), String> {
             let options = migration::Options::read(&mut arguments)?;
             arguments.finish()?;
             migration::run(options).await
+        }
+        Some("vectors") => {
+            let options = vectors::Options::read(&mut arguments)?;
+            arguments.finish()?;
+            vectors::run(options).await
         }
         Some(other) => Err(format!("unknown command {other}; see bench --help")),
     }
