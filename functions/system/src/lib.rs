@@ -88,7 +88,7 @@ async fn look_at_stores(app: &App) -> Stores {
     let word = |is_ok: bool| if is_ok { "ok" } else { "failed" };
     let (database, vectors) = tokio::join!(
         health::database(&app.context),
-        health::vector_store(app.config.vector_store.as_ref().map(|store| store.uri.as_str()))
+        health::vector_store(app.config.vector_store.as_ref(), || app.http(), app.context.now())
     );
     Stores { drizzle: word(database), lancedb: word(vectors) }
 }

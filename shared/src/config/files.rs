@@ -30,11 +30,7 @@ pub(super) fn read(vars: &mut Variables, runtime: Runtime, data_dir: &Path) -> s
         vars.problems.push("ATTACHMENT_PRESIGNED_URL_EXPIRY must be from 1 to 604800 seconds".to_owned());
     }
     let s3_credentials = key_pair(vars, "ATTACHMENT_S3_ACCESS_KEY_ID", "ATTACHMENT_S3_SECRET_ACCESS_KEY");
-    let s3_credentials = s3_credentials.or_else(|| {
-        let token = vars.get("AWS_SESSION_TOKEN").map(|token| token.to_owned().into());
-        let keys = key_pair(vars, "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")?;
-        Some(Credentials { session_token: token, ..keys })
-    });
+    let s3_credentials = s3_credentials.or_else(|| role_credentials(vars));
     let oss_credentials = key_pair(vars, "ATTACHMENT_OSS_ACCESS_KEY_ID", "ATTACHMENT_OSS_ACCESS_KEY_SECRET");
     let current = match chosen {
         Some(StorageType::Local) => Some(Location::local()),
@@ -65,6 +61,13 @@ pub(super) fn read(vars: &mut Variables, runtime: Runtime, data_dir: &Path) -> s
         blocked_types: blocked.collect(),
         url_expiry,
     }
+}
+
+/// Reads the credentials of the role, or of the environment.
+pub(super) fn role_credentials(vars: &mut Variables) -> Option<Credentials> {
+    let token = vars.get("AWS_SESSION_TOKEN").map(|token| token.to_owned().into());
+    let keys = key_pair(vars, "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")?;
+    Some(Credentials { session_token: token, ..keys })
 }
 
 fn s3_location(vars: &mut Variables) -> Option<Location> {

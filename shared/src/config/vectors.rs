@@ -2,7 +2,8 @@
 
 use std::{path::Path, time::Duration};
 
-use super::{Runtime, Variables};
+use super::{Runtime, Variables, files::role_credentials};
+use crate::clients::storage::sigv4::Credentials;
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -15,6 +16,8 @@ pub struct VectorStore {
     pub endpoint: Option<String>,
     /// The region of the bucket.
     pub region: Option<String>,
+    /// What the bucket is asked with for the health check. LanceDB finds its own.
+    pub credentials: Option<Credentials>,
     /// How old what an open table knows may be; unset where vectors and caches have defaults of their own.
     pub read_consistency: Option<Duration>,
     /// How long an old version of a table is kept.
@@ -37,6 +40,7 @@ impl VectorStore {
             uri: uri?,
             endpoint: vars.get("LANCEDB_S3_ENDPOINT").map(str::to_owned),
             region: vars.get("AWS_REGION").map(str::to_owned),
+            credentials: role_credentials(vars),
             read_consistency: consistency.then_some(Duration::from_millis(milliseconds)),
             retention: DAY * days,
         })

@@ -1,7 +1,8 @@
 //! Health, version, debugging, and a database that is not there (`contract/ai-asr-ocr-system.md`).
 
 use serde_json::json;
-use testing::{Kind, Server, Settings, empty_database, encoded, on_every_database};
+use shared::services::health;
+use testing::{Kind, Server, Settings, empty_database, encoded, on_every_database, s3_settings};
 
 use crate::objects::memo;
 
@@ -107,5 +108,32 @@ async fn a_database_that_cannot_be_reached_is_a_coded_failure(kind: Kind) {
         server.service().post("/api/v1/memos/ba/create?uid=u1", json!({"content": "x"})).await,
     ] {
         assert_eq!(answer.refusal(), (2000, "数据库错误"));
+    }
+}
+
+/// The store is asked itself: what `/health/db` has seen is remembered by the process.
+#[tokio::test]
+async fn a_vector_store_in_a_bucket_is_listed() {
+    let settings = s3_settings();
+    let of = |name: &str| settings.iter().find(|(known, _)| *known == name).expect("a setting").1.clone();
+    let (endpoint, bucket) = (of("ATTACHMENT_S3_ENDPOINT"), of("ATTACHMENT_S3_BUCKET"));
+    let secret = of("ATTACHMENT_S3_SECRET_ACCESS_KEY");
+    for (endpoint, uri, secret, expected) in [
+        (endpoint.as_str(), format!("s3://{bucket}/no such/lancedb"), secret.as_str(), true),
+        (&endpoint, format!("s3://{bucket}"), &secret, true),
+        (&endpoint, "s3://no-such-bucket-here/lancedb".to_owned(), &secret, false),
+        (&endpoint, format!("s3://{bucket}/lancedb"), "wrong", false),
+        ("http://127.0.0.1:1", format!("s3://{bucket}/lancedb"), &secret, false),
+    ] {
+        let variables = vec![
+            ("LANCEDB_URI", uri.clone()),
+            ("LANCEDB_S3_ENDPOINT", endpoint.to_owned()),
+            ("AWS_ACCESS_KEY_ID", of("ATTACHMENT_S3_ACCESS_KEY_ID")),
+            ("AWS_SECRET_ACCESS_KEY", secret.to_owned()),
+        ];
+        let app = Server::start_with(Kind::Sqlite, Settings { variables, ..Settings::default() }).await.app;
+        let now = app.context.now();
+        let reached = health::vector_store(app.config.vector_store.as_ref(), || app.http(), now).await;
+        assert_eq!(reached, expected, "{uri} at {endpoint}");
     }
 }

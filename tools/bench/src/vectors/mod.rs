@@ -195,7 +195,12 @@ async fn scenarios(bucket: &Bucket, rows: usize) -> Result<Vec<Scenario>, String
     let mut scenarios = Vec::new();
     for (name, first, second, hits) in [
         ("hit of 1", hashes(vec![17]), hashes(vec![rows - 5]), 1),
-        ("hit of 100 of one batch", hashes((200..300).collect()), hashes((rows / 2..rows / 2 + 100).collect()), BATCH),
+        (
+            "hit of 100 of one batch",
+            hashes((200..300).collect()),
+            hashes((rows / 2..rows / 2 + 100).collect()),
+            BATCH,
+        ),
         ("hit of 100 scattered", hashes(scattered(3)), hashes(scattered(7)), BATCH),
         ("miss of 100", hashes((rows + 1..=rows + 100).collect()), hashes((rows + 200..rows + 300).collect()), 0),
     ] {
