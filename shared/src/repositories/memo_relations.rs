@@ -1,8 +1,9 @@
 //! The table `memo_relations`: directed edges between memos of one user.
 
 use sea_query::{Expr, ExprTrait, Order, Query};
+use sqlx::FromRow;
 
-use super::insert_many;
+use super::{insert_many, is_one_of};
 use crate::{
     clock::Millis,
     db::{Executor, Result},
@@ -28,21 +29,49 @@ pub async fn create(
     insert_many(db, "memo_relations.create", "memo_relations", columns, rows.collect()).await
 }
 
-/// Returns the memos to which a memo has edges, in order.
+/// A directed edge between two memos.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct Edge {
+    /// The memo that names the other one.
+    #[sqlx(rename = "source_memo_id")]
+    pub source: MemoId,
+    /// The memo that is named.
+    #[sqlx(rename = "target_memo_id")]
+    pub target: MemoId,
+}
+
+/// Returns all edges that leave one of the given memos, in the order in which they were made.
 ///
 /// # Errors
 /// The database fails.
-pub async fn find_targets(db: &Executor, uid: &Uid, source: &MemoId) -> Result<Vec<MemoId>> {
+pub async fn find_by_sources(db: &Executor, uid: &Uid, sources: &[MemoId]) -> Result<Vec<Edge>> {
+    find(db, "memo_relations.find_by_sources", uid, "source_memo_id", sources).await
+}
+
+/// Returns all edges that reach one of the given memos, in the order in which they were made.
+///
+/// # Errors
+/// The database fails.
+pub async fn find_by_targets(db: &Executor, uid: &Uid, targets: &[MemoId]) -> Result<Vec<Edge>> {
+    find(db, "memo_relations.find_by_targets", uid, "target_memo_id", targets).await
+}
+
+async fn find(
+    db: &Executor,
+    operation: &'static str,
+    uid: &Uid,
+    end: &'static str,
+    memos: &[MemoId],
+) -> Result<Vec<Edge>> {
     let select = Query::select()
-        .column("target_memo_id")
+        .columns(["source_memo_id", "target_memo_id"])
         .from("memo_relations")
         .and_where(Expr::col("uid").eq(uid))
-        .and_where(Expr::col("source_memo_id").eq(source))
+        .and_where(is_one_of(end, memos))
         .order_by("created_at", Order::Asc)
         .order_by("relation_id", Order::Asc)
         .to_owned();
-    let rows: Vec<(MemoId,)> = db.fetch_all("memo_relations.find_targets", &select).await?;
-    Ok(rows.into_iter().map(|(target,)| target).collect())
+    db.fetch_all(operation, &select).await
 }
 
 /// Removes all edges that leave a memo.

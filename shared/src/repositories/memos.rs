@@ -452,6 +452,17 @@ pub async fn find_page(
     fetch(db, "memos.find_page", &select).await
 }
 
+/// Returns the ids of all memos of a user that match a filter, in no order.
+///
+/// # Errors
+/// The database fails.
+pub async fn find_ids(db: &Executor, uid: &Uid, filter: &MemoFilter) -> Result<Vec<MemoId>> {
+    let matching = Matching::new(filter, SortBy::CreatedAt);
+    let select = matching.select(db, uid, filter).column(matching.column("memo_id")).to_owned();
+    let rows: Vec<(MemoId,)> = db.fetch_all("memos.find_ids", &select).await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
 /// Returns how many memos of a user match a filter.
 ///
 /// # Errors

@@ -127,7 +127,7 @@ async fn memo_statements(db: &Database, statements: &mut Statements) {
         memos.delete(uid, &unknown("m").into());
     }
     for filter in filters() {
-        call! { db, statements: memos.count(uid, &filter); }
+        call! { db, statements: memos.count(uid, &filter); memos.find_ids(uid, &filter); }
         for (by, ascending) in [(SortBy::CreatedAt, false), (SortBy::UpdatedAt, true)] {
             call! { db, statements: memos.find_page(uid, &filter, Sort { by, ascending }, FIRST_PAGE); }
         }
@@ -136,7 +136,8 @@ async fn memo_statements(db: &Database, statements: &mut Statements) {
         memo_tags.find_by_memos(uid, &ids);
         memo_tags.delete_by_memo(uid, &unknown("m").into());
         memo_tags.delete_by_tag(uid, &unknown("t").into());
-        memo_relations.find_targets(uid, memo);
+        memo_relations.find_by_sources(uid, &ids);
+        memo_relations.find_by_targets(uid, &ids);
         memo_relations.delete_by_source(uid, &unknown("m").into());
         memo_relations.delete_by_target(uid, &unknown("m").into());
         attachments.find_by_id(uid, &id("a", USER, 1).into());
@@ -292,13 +293,14 @@ async fn every_statement_uses_an_index(kind: Kind) {
 }
 
 /// What gives, counts or spans everything of a user, and may go through it, or is cut from an index in order.
-const WHOLE: [&str; 10] = [
+const WHOLE: [&str; 11] = [
     "ai_conversations.find_by_user",
     "attachments.count",
     "attachments.find_page",
     "categories.find_by_user",
     "daily_recommendations.find_by_user",
     "memos.count",
+    "memos.find_ids",
     "memos.find_ids_at",
     "memos.find_time_range",
     "push_rules.find_by_user",

@@ -1,4 +1,4 @@
-//! `memos.find_page` and `memos.count`, compared with a plain implementation of the same rules over
+//! `memos.find_page`, `memos.find_ids` and `memos.count`, compared with a plain implementation of the same rules over
 //! the same memos, for many random filters (`contract/memos.md`, the list).
 
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
@@ -166,6 +166,11 @@ async fn random_filters_give_what_the_rules_say(kind: Kind) {
         matches += usize::from(!expected.is_empty());
         let total = memos::count(&db, &ann, &filter).await.unwrap();
         assert_eq!(total, expected.len() as u64, "{filter:?}");
+        let mut all = memos::find_ids(&db, &ann, &filter).await.unwrap();
+        all.sort_unstable();
+        let mut expected_ids = expected.clone();
+        expected_ids.sort_unstable();
+        assert_eq!(all, expected_ids, "{filter:?}");
         let limit = some(rng, &[1, 3, 10, 20, 50, 1000]);
         let pages = expected.len() as u64 / limit + 2;
         for page in [1, rng.random_range(1..=pages), pages] {
