@@ -100,7 +100,7 @@ impl<'a> Index<'a> {
         }
     }
 
-    /// Returns all memos of a user that have a vector of the configured model, nearest first.
+    /// Returns all memos of a user that have a vector of the configured model, nearest first, then by id.
     ///
     /// # Errors
     /// The vector store fails or takes too long, or its vectors have another length than the configured one.
@@ -108,7 +108,8 @@ impl<'a> Index<'a> {
         let model_hash = self.app.embeddings().model_hash();
         in_time(async {
             let Some(table) = self.table().await? else { return Ok(Vec::new()) };
-            let hits = table.nearest(uid.as_str(), model_hash, vector, MAX_RANKED).await?;
+            let mut hits = table.nearest(uid.as_str(), model_hash, vector, MAX_RANKED).await?;
+            hits.sort_unstable_by(|a, b| a.distance.total_cmp(&b.distance).then_with(|| a.id.cmp(&b.id)));
             Ok(hits
                 .into_iter()
                 .map(|hit| Scored { memo: MemoId::from(hit.id), score: score(hit.distance) })
