@@ -114,6 +114,10 @@ pub enum Error {
         /// What really happened.
         source: clients::Failure,
     },
+    /// Something failed for which no route has a code, such as the vector store: HTTP 200 with code 2000, and
+    /// the cause in the log (`contract/http-conventions.md` section 2).
+    #[error(transparent)]
+    Unforeseen(Box<dyn std::error::Error + Send + Sync>),
     /// The token is missing or wrong: HTTP 401.
     #[error("not authenticated: {0}")]
     Unauthenticated(&'static str),
@@ -222,7 +226,9 @@ impl Error {
             Self::Refused { code, message } => {
                 envelope(*code, message.clone().unwrap_or_else(|| code.default_message().into()))
             }
-            Self::Database(_) => envelope(Code::Database, Code::Database.default_message().into()),
+            Self::Database(_) | Self::Unforeseen(_) => {
+                envelope(Code::Database, Code::Database.default_message().into())
+            }
             Self::Failed { message, .. } => envelope(Code::Database, (*message).into()),
             Self::Storage(_) | Self::NotStored(_) => {
                 envelope(Code::Storage, Code::Storage.default_message().into())

@@ -6,7 +6,7 @@ use shared::{
     Error, Result,
     dto::{
         Fields, Page,
-        memos::{CategoryFilter, Memo, MemoFilter, MemoUpdate, NewMemo, TagChoice, UNCATEGORIZED},
+        memos::{CategoryFilter, Memo, MemoFilter, MemoUpdate, NewMemo, TagChoice},
     },
     http::{Access, App, CurrentUser, PathId, Query, Reply, Routes},
     ids::{MemoId, Uid},
@@ -43,14 +43,9 @@ struct Deleted {
 }
 
 async fn list(State(app): State<App>, CurrentUser(user): CurrentUser, query: Query) -> Result<Reply<Page<Memo>>> {
-    let category = match query.text("categoryId") {
-        None | Some("") => CategoryFilter::Any,
-        Some(UNCATEGORIZED) => CategoryFilter::Uncategorized,
-        Some(id) => CategoryFilter::Of(id.into()),
-    };
     let filter = MemoFilter {
         search: query.text("search").map(str::to_owned),
-        category,
+        category: CategoryFilter::read(query.text("categoryId")),
         tags: query.texts("tags"),
         created_from: query.time("startDate"),
         created_to: query.time("endDate"),

@@ -139,6 +139,37 @@ impl Fields {
         integer.map(Some).ok_or_else(Error::bad_params)
     }
 
+    /// Returns a number.
+    ///
+    /// # Errors
+    /// Code 2 when the member is no number.
+    pub fn number(&self, name: &str) -> Result<Option<f64>> {
+        let number = match self.value(name) {
+            None => return Ok(None),
+            Some(Value::Number(number)) => number.as_f64(),
+            Some(Value::String(text)) if self.is_form => match text.trim() {
+                "" => return Ok(None),
+                text => text.parse().ok().filter(|number: &f64| number.is_finite()),
+            },
+            Some(_) => None,
+        };
+        number.map(Some).ok_or_else(Error::bad_params)
+    }
+
+    /// Returns a bound of a range of times in milliseconds: a number, or the digits at the beginning of a text.
+    /// Other text is ignored.
+    ///
+    /// # Errors
+    /// Code 2 when the member is neither a number nor a text.
+    pub fn time_bound(&self, name: &str) -> Result<Option<Millis>> {
+        match self.value(name) {
+            Some(Value::String(text)) => Ok(time_in(text)),
+            // The cast saturates: a bound beyond all times is the last possible one.
+            #[expect(clippy::cast_possible_truncation, reason = "a fraction of a millisecond is cut")]
+            _ => Ok(self.number(name)?.map(|number| number as i64)),
+        }
+    }
+
     /// Returns a time in milliseconds; 0 counts as absent, a fraction of a millisecond is cut.
     ///
     /// # Errors
@@ -196,6 +227,18 @@ pub fn require_short(text: &str) -> Result<()> {
     if text.len() <= MAX_SHORT_BYTES { Ok(()) } else { Err(Error::bad_params()) }
 }
 
+/// Returns the time at the beginning of a text: an optional sign and digits.
+#[must_use]
+pub fn time_in(text: &str) -> Option<Millis> {
+    let text = text.trim_start();
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let length = digits.bytes().take_while(u8::is_ascii_digit).count();
+    let value: i128 = digits[..length].parse().ok()?;
+    let value = if text.starts_with('-') { -value } else { value };
+    // A bound beyond all times is the last possible one.
+    Some(i64::try_from(value).unwrap_or(if value < 0 { i64::MIN } else { i64::MAX }))
+}
+
 /// Returns a float as an integer if it is one.
 fn whole(value: f64) -> Option<i64> {
     // Every integer of a double below 2^63 converts exactly.
@@ -243,10 +286,29 @@ mod tests {
     }
 
     #[test]
+    fn a_bound_is_a_number_or_begins_with_one() {
+        let bound = |value: Value| fields(json!({ "t": value })).time_bound("t");
+        assert_eq!(bound(json!(1_600_000_000_000_i64)).unwrap(), Some(1_600_000_000_000));
+        assert_eq!(bound(json!(0)).unwrap(), Some(0));
+        assert_eq!(bound(json!(-1.9)).unwrap(), Some(-1));
+        assert_eq!(bound(json!(1e300)).unwrap(), Some(i64::MAX));
+        assert_eq!(bound(json!(" -5x")).unwrap(), Some(-5));
+        assert_eq!(bound(json!("99999999999999999999")).unwrap(), Some(i64::MAX));
+        for absent in [json!(null), json!(""), json!("soon")] {
+            assert_eq!(bound(absent).unwrap(), None);
+        }
+        for wrong in [json!(true), json!([1]), json!({})] {
+            assert!(bound(wrong).is_err());
+        }
+    }
+
+    #[test]
     fn forms_carry_numbers_and_booleans_as_text() {
         let Value::Object(members) = json!({"n": "1600000000000", "b": "true"}) else { unreachable!() };
         let form = Fields::from_form(members);
         assert_eq!(form.time("n").unwrap(), Some(1_600_000_000_000));
+        assert_eq!(form.number("n").unwrap(), Some(1.6e12));
+        assert!(form.number("b").is_err());
         assert_eq!(form.boolean("b").unwrap(), Some(true));
     }
 }

@@ -231,6 +231,18 @@ pub enum CategoryFilter {
     Of(CategoryId),
 }
 
+impl CategoryFilter {
+    /// Reads a parameter; an absent or empty one is no filter.
+    #[must_use]
+    pub fn read(parameter: Option<&str>) -> Self {
+        match parameter {
+            None | Some("") => Self::Any,
+            Some(UNCATEGORIZED) => Self::Uncategorized,
+            Some(id) => Self::Of(id.into()),
+        }
+    }
+}
+
 /// The time by which a list is sorted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum SortBy {

@@ -10,16 +10,18 @@ pub mod asr;
 pub mod attachments;
 pub mod categories;
 pub mod conversations;
+pub mod explore;
 mod fields;
 pub mod insights;
 pub mod memos;
 pub mod ocr;
 mod page;
 pub mod push_rules;
+pub mod search;
 pub mod tags;
 pub mod users;
 
-pub use fields::{Fields, MAX_LIST, Patch, require_short};
+pub use fields::{Fields, MAX_LIST, Patch, require_short, time_in};
 pub use page::{Page, PageRequest, Pagination};
 
 /// Tells serde to leave a member out: absent values and empty texts count as unset

@@ -56,6 +56,7 @@ impl Error {
             | Self::AuthenticationFailed(cause) => with_causes(cause),
             Self::Storage(cause) => with_causes(cause),
             Self::Provider { source, .. } => with_causes(source),
+            Self::Unforeseen(cause) => with_causes(&**cause),
             Self::NoDownload(cause) => return cause.log(),
             Self::Refused { .. } | Self::Unauthenticated(_) | Self::Unreadable { .. } | Self::NoRoute => return,
         };

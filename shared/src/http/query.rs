@@ -8,6 +8,7 @@ use crate::{
     dto::{
         PageRequest,
         memos::{Sort, SortBy},
+        time_in,
     },
 };
 
@@ -40,13 +41,29 @@ impl Query {
     /// # Errors
     /// HTTP 400 when the text is empty or no decimal number.
     pub fn number(&self, name: &str) -> Result<Option<f64>> {
+        let is_decimal =
+            |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'));
+        self.parsed(name, "number", |text| text.parse().ok().filter(|_| is_decimal(text)))
+    }
+
+    /// Returns a boolean: `true` or `1`, `false` or `0`; an empty text is `true`.
+    ///
+    /// # Errors
+    /// HTTP 400 when the text is something else.
+    pub fn boolean(&self, name: &str) -> Result<Option<bool>> {
+        self.parsed(name, "boolean", |text| match text {
+            "true" | "1" | "" => Some(true),
+            "false" | "0" => Some(false),
+            _ => None,
+        })
+    }
+
+    fn parsed<T>(&self, name: &str, kind: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>> {
         let Some(text) = self.text(name) else { return Ok(None) };
-        let is_decimal = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'));
-        let number = if is_decimal { text.parse().ok() } else { None };
-        number.map(Some).ok_or_else(|| {
+        parse(text).map(Some).ok_or_else(|| {
             let quoted = serde_json::Value::from(text);
             let message =
-                format!("Given parameter {name} is invalid. Value ({quoted}) cannot be parsed into number.");
+                format!("Given parameter {name} is invalid. Value ({quoted}) cannot be parsed into {kind}.");
             Error::Unreadable { status: 400, message: message.into() }
         })
     }
@@ -65,13 +82,7 @@ impl Query {
     /// Returns a time: an optional sign and the digits at the beginning. Other text is ignored.
     #[must_use]
     pub fn time(&self, name: &str) -> Option<Millis> {
-        let text = self.text(name)?.trim_start();
-        let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-        let length = digits.bytes().take_while(u8::is_ascii_digit).count();
-        let value: i128 = digits[..length].parse().ok()?;
-        let value = if text.starts_with('-') { -value } else { value };
-        // A bound beyond all times is the last possible one.
-        Some(i64::try_from(value).unwrap_or(if value < 0 { i64::MIN } else { i64::MAX }))
+        self.text(name).and_then(time_in)
     }
 
     /// Returns `page` and `limit`.
@@ -103,6 +114,18 @@ mod tests {
             assert!(number(text).is_err(), "{text}");
         }
         assert_eq!(Query::parse("").number("page").unwrap(), None);
+    }
+
+    #[test]
+    fn booleans_have_two_spellings_and_a_bare_name_is_true() {
+        let boolean = |text: &str| Query::parse(text).boolean("b");
+        assert_eq!(boolean("").unwrap(), None);
+        for (text, value) in [("b=true", true), ("b=1", true), ("b", true), ("b=false", false), ("b=0", false)] {
+            assert_eq!(boolean(text).unwrap(), Some(value), "{text}");
+        }
+        for text in ["b=yes", "b=TRUE", "b=2", "b=%20"] {
+            assert!(boolean(text).is_err(), "{text}");
+        }
     }
 
     #[test]

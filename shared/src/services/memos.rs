@@ -31,7 +31,8 @@ use crate::{
 
 /// Whether an answer shows the related memos of a memo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Relations {
+pub enum Relations {
+    /// As in lists and searches.
     Shown,
     /// As after creation, in backlinks, and for everybody but the owner: related memos may be private.
     Hidden,
@@ -78,6 +79,15 @@ async fn find_page(
 pub async fn get(ctx: &Context, uid: &Uid, id: &MemoId) -> Result<Memo> {
     let record = repositories::memos::find_by_id(&ctx.db, uid, id).await?.ok_or(Code::NotFound)?;
     present_one(ctx, &ctx.db, uid, record, Relations::Shown).await
+}
+
+/// Returns those of the given memos that the user has, in the order asked.
+///
+/// # Errors
+/// The database fails.
+pub async fn find_by_ids(ctx: &Context, uid: &Uid, ids: &[MemoId], relations: Relations) -> Result<Vec<Memo>> {
+    let records = repositories::memos::find_by_ids(&ctx.db, uid, ids).await?;
+    present(ctx, &ctx.db, uid, records, relations).await
 }
 
 /// Creates a memo.

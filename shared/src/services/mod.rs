@@ -27,7 +27,7 @@ pub mod push_rules;
 pub mod push_slots;
 pub mod recommendations;
 pub mod tags;
-mod text;
+pub mod text;
 pub mod tokens;
 pub mod users;
 
