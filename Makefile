@@ -17,7 +17,7 @@ FUNCTIONS := $(shell sed -nE 's/^  ([A-Za-z]+)Function:$$/\1/p' template.yaml \
 	| sed -E 's/([a-z])([A-Z])/\1-\2/g' | tr '[:upper:]' '[:lower:]')
 
 # Those that link LanceDB have a profile of their own (Cargo.toml).
-LANCEDB := indexer maintenance migrate
+LANCEDB := indexer maintenance migrate search
 LIGHT := $(filter-out $(LANCEDB),$(FUNCTIONS))
 
 export AWS_DEFAULT_REGION ?= us-east-1

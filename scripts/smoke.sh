@@ -122,6 +122,9 @@ expect data.items.0.memoId "$memo"
 expect data.items.0.content "$content"
 succeeds GET "/api/v1/memos/$memo/backlinks"
 expect data.pagination.total 0
+succeeds POST /api/v1/memos/search/vector "{\"query\": \"$content\", \"limit\": 1}"
+expect data.pagination.total 2
+expect data.items.0.memoId "$memo"
 succeeds GET "/api/v1/tags/$tag"
 expect data.tag.usageCount 1
 

@@ -6,6 +6,7 @@
 #   PORT, DATA_DIR    as for `make dev`
 #   DATABASE_URL      default: the SQLite file DATA_DIR/aimo.db; migrated first, whichever it is
 #   JWT_SECRET        default: kept in DATA_DIR/jwt-secret, made when missing
+#   LANCEDB_URI       default: the directory DATA_DIR/lancedb
 #   WATCH_CHANGES=1   restarts the started functions whenever a file changes
 #
 # It listens on no other address, and it refuses to start when its tools are missing (setup.sh python).
@@ -32,7 +33,9 @@ DATABASE_URL=${DATABASE_URL:-sqlite://$DATA_DIR/aimo.db}
 EFS_MOUNT_PATH=${EFS_MOUNT_PATH:-$DATA_DIR}
 SQLITE_JOURNAL_MODE=${SQLITE_JOURNAL_MODE:-wal}
 APP_ENV=${APP_ENV:-development}
-export DATA_DIR JWT_SECRET DATABASE_URL EFS_MOUNT_PATH SQLITE_JOURNAL_MODE APP_ENV
+LANCEDB_URI=${LANCEDB_URI:-$DATA_DIR/lancedb}
+export DATA_DIR JWT_SECRET DATABASE_URL EFS_MOUNT_PATH SQLITE_JOURNAL_MODE APP_ENV LANCEDB_URI
+if [[ -z ${OPENAI_API_KEY:-} ]]; then export EMBEDDING_PROVIDER=${EMBEDDING_PROVIDER:-local}; fi
 
 # One build for all, so that a first request does not wait for a compiler.
 cargo build --quiet --workspace --bins

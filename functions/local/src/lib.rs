@@ -23,6 +23,7 @@ pub fn functions() -> Vec<(&'static str, Routes)> {
         ("insights", insights::routes()),
         ("ai", ai::routes()),
         ("media", media::routes()),
+        ("search", search::routes()),
         ("system", system::routes()),
     ]
 }

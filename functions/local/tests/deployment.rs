@@ -129,5 +129,5 @@ fn few_functions_link_lancedb() {
     let mut expected: Vec<&str> = std::iter::once("local").chain(functions.split(' ')).collect();
     expected.sort_unstable();
     assert_eq!(linking, expected);
-    assert_eq!(linking, ["indexer", "local", "maintenance", "migrate"]);
+    assert_eq!(linking, ["indexer", "local", "maintenance", "migrate", "search"]);
 }

@@ -87,6 +87,7 @@ const SUBJECTS: &[Subject] = &[
     Subject { name: "media", request: Request::Get("/api/v1/ocr/status", 401), budget: LIGHT },
     Subject { name: "system", request: Request::Get("/api/v1/health", 200), budget: LIGHT },
     // The first of these makes the tables of a SQLite file, the others find them.
+    Subject { name: "search", request: Request::Get("/api/v1/memos/x/related", 401), budget: WITH_LANCEDB },
     Subject { name: "migrate", request: Request::Event(r#"{"command": "schema"}"#), budget: WITH_LANCEDB },
 ];
 

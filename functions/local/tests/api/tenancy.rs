@@ -45,6 +45,8 @@ const ROUTES: &[(&str, &str, Option<Noun>, &str)] = &[
     ("DELETE", "/api/v1/memos/{memoId}", Some(Noun::Memo), ""),
     ("PUT", "/api/v1/memos/{memoId}/tags", Some(Noun::Memo), r#"{"tags": ["taken"]}"#),
     ("GET", "/api/v1/memos/{memoId}/backlinks", Some(Noun::Memo), ""),
+    ("GET", "/api/v1/memos/{memoId}/related", Some(Noun::Memo), ""),
+    ("POST", "/api/v1/memos/search/vector", None, ""),
     ("GET", "/api/v1/memos/public/{uid}", Some(Noun::User), ""),
     ("GET", "/api/v1/memos/public/{uid}/random", Some(Noun::User), ""),
     ("GET", "/api/v1/memos/public/memo/{memoId}", Some(Noun::Memo), ""),
@@ -76,6 +78,9 @@ const ROUTES: &[(&str, &str, Option<Noun>, &str)] = &[
         Some(Noun::Conversation),
         r#"{"role": "user", "content": "taken"}"#,
     ),
+    ("POST", "/api/v1/explore", None, ""),
+    ("POST", "/api/v1/explore/quick-search", None, ""),
+    ("GET", "/api/v1/explore/relations/{memoId}", Some(Noun::Memo), ""),
     ("GET", "/api/v1/push-rules", None, ""),
     ("POST", "/api/v1/push-rules", None, ""),
     ("GET", "/api/v1/push-rules/{id}", Some(Noun::PushRule), ""),
@@ -233,8 +238,9 @@ async fn a_foreign_id_answers_like_an_unknown_one_and_changes_nothing(kind: Kind
         let foreign = send(&bob, method, &with_id(path, &objects[noun]), body).await;
         let unknown = send(&bob, method, &with_id(path, &noun.unknown_id()), body).await;
         assert_eq!((foreign.status, &foreign.body), (unknown.status, &unknown.body), "{method} {path}");
-        // Only the list of the public memos of nobody is a success, and a test push has a refusal of its own.
-        let is_refused = [3, 4002].contains(&foreign.code()) || foreign.body["msg"] == "Push rule not found";
+        // Only the list of the public memos of nobody is a success, and a test push has a refusal of its own, as has
+        // the graph around a memo (Contract: explore.md E17).
+        let is_refused = [1, 3, 4002].contains(&foreign.code()) || foreign.body["msg"] == "Push rule not found";
         assert!(is_refused || foreign.data()["items"] == json!([]), "{method} {path}: {foreign:?}");
         assert_eq!((everything(&ann).await, everything(&bob).await), before, "{method} {path}");
     }
