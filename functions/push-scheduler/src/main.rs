@@ -11,6 +11,7 @@ use lambda_runtime::{LambdaEvent, service_fn};
 use push_scheduler::{Command, LIMIT, deliver, replay};
 use serde_json::{Map, Value};
 use shared::{
+    Error,
     config::{Config, Runtime, Variables, log_filter},
     error::with_causes,
     http::{App, logging},
@@ -112,5 +113,9 @@ async fn perform(app: &App, command: Command, limit: Duration) -> Result<Value, 
         Command::Replay(slot) => replay(app, slot, limit).await.map(serde_json::to_value),
         Command::Status => push_deliveries::status(&app.context).await.map(serde_json::to_value),
     };
-    answer.map_err(|error| with_causes(&error))?.map_err(|error| error.to_string())
+    let answer = answer.map_err(|error| match error {
+        Error::Refused { message: Some(message), .. } => message.into_owned(),
+        other => with_causes(&other),
+    });
+    answer?.map_err(|error| error.to_string())
 }

@@ -2,7 +2,7 @@
 
 use shared::{
     db::{Database, Executor, schema},
-    ids::{ClaimId, PushRuleId, SystemRandom, Uid},
+    ids::{ClaimId, PushRuleId, SystemRandom},
     repositories::{
         push_deliveries::{self, Claim, Count, Delivery, State},
         push_slots::{self, PushSlot},
