@@ -27,15 +27,15 @@ fn value(before: &str, after: &str, user: usize, number: usize) -> String {
         _ if ends_with(&["LIMIT "]) && after.starts_with(" OFFSET") => "20".to_owned(),
         _ if ends_with(&["LIMIT ", ") = ", ") > ", "+ ", "- "]) => "1".to_owned(),
         "created_at" | "updated_at" if ends_with(&["< ", "<= "]) => (NOW + 100).to_string(),
-        "created_at" | "updated_at" => NOW.to_string(),
-        "scheduled_at" | "finished_at" => NOW.to_string(),
+        "created_at" | "updated_at" | "scheduled_at" | "finished_at" => NOW.to_string(),
         "lease_until" => (NOW + 50).to_string(),
         "slot" => "'2026-03-05T08'".to_owned(),
         "state" => "'pending'".to_owned(),
         "claim" => format!("'claim {number}'"),
-        "channel_index" | "attempts" => "1".to_owned(),
         "collect_after" => (NOW + 5).to_string(),
-        "place" | "usage_count" | "is_public" | "enabled" | "status" => "1".to_owned(),
+        "place" | "usage_count" | "is_public" | "enabled" | "status" | "channel_index" | "attempts" => {
+            "1".to_owned()
+        }
         "push_time" => "8".to_owned(),
         "uid" => format!("'{}'", id("u", user, 0)),
         "email" => format!("'{}@example.com'", id("u", user, 0)),

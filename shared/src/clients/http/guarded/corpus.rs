@@ -58,7 +58,7 @@ fn notations(address: Ipv4Addr) -> Vec<String> {
         text.chars().map(digit).collect()
     };
     let dotted = address.to_string();
-    let percent = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+    let percent = |text: &str| text.bytes().fold(String::new(), |all, byte| format!("{all}%{byte:02X}"));
     vec![
         dotted.clone(),
         format!("{dotted}."),
