@@ -94,14 +94,12 @@ mod tests {
         let proxy = Proxy::start(&server.local_addr().unwrap().to_string()).unwrap();
         let sent = "PUT /a HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello";
         let mut client = TcpStream::connect(proxy.url().trim_start_matches("http://")).unwrap();
-        let (mut served, _) = {
-            client.write_all(sent.repeat(2).as_bytes()).unwrap();
-            server.accept().unwrap()
-        };
+        client.write_all(sent.repeat(2).as_bytes()).unwrap();
+        let (mut passed, _) = server.accept().unwrap();
         let mut received = vec![0; 2 * sent.len()];
-        served.read_exact(&mut received).unwrap();
+        passed.read_exact(&mut received).unwrap();
         assert_eq!(received, sent.repeat(2).into_bytes());
-        served.write_all(b"answer").unwrap();
+        passed.write_all(b"answer").unwrap();
         let mut answer = [0; 6];
         client.read_exact(&mut answer).unwrap();
         assert_eq!((&answer, proxy.take(), proxy.take()), (b"answer", 2, 0));
