@@ -1,7 +1,7 @@
 //! The table `push_deliveries`: the ledger that lets a push go out once (`contract/push-rules-scheduler.md`,
 //! required serverless design, point 5). The schedule serves all users, so its statements name none.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sea_query::{Expr, ExprTrait, Func, OnConflict, Order, Query, Value};
 use serde::Serialize;
@@ -137,14 +137,13 @@ pub async fn find_by_claim(db: &Executor, claim: &Claim<'_>, rules: &[PushRuleId
     db.fetch_all("push_deliveries.find_by_claim", &select).await
 }
 
-/// Returns at most `limit` rules of a slot with deliveries whose lease is over.
+/// Returns the rules of at most `limit` deliveries of a slot whose lease is over.
 ///
 /// # Errors
 /// The database fails.
 pub async fn find_expired(db: &Executor, slot: &str, now: Millis, limit: u64) -> Result<Vec<PushRuleId>> {
     let select = Query::select()
         .column("rule_id")
-        .distinct()
         .from("push_deliveries")
         .and_where(Expr::col("slot").eq(slot))
         .and_where(Expr::col("state").eq(PENDING))
@@ -152,7 +151,8 @@ pub async fn find_expired(db: &Executor, slot: &str, now: Millis, limit: u64) ->
         .limit(limit)
         .to_owned();
     let rows: Vec<(PushRuleId,)> = db.fetch_all("push_deliveries.find_expired", &select).await?;
-    Ok(rows.into_iter().map(|(id,)| id).collect())
+    let rules: BTreeSet<PushRuleId> = rows.into_iter().map(|(id,)| id).collect();
+    Ok(rules.into_iter().collect())
 }
 
 /// Reports whether a delivery of a slot is claimed and not done.

@@ -309,7 +309,7 @@ mod tests {
             let size = serde_json::to_string(&pushed.text).unwrap().len();
             assert!((MAX_TEXT - 10..18 * 1024).contains(&size), "{character:?}: {size}");
             assert!(pushed.text.ends_with(&format!("{character}\n\n…")), "{character:?}");
-            assert!((MAX_HTML - 10..MAX_HTML + 10).contains(&pushed.html.len()), "{}", pushed.html.len());
+            assert!((MAX_HTML - 10..=MAX_HTML + 10).contains(&pushed.html.len()), "{}", pushed.html.len());
             assert!(pushed.html.ends_with("</p></div><p>…</p>"));
         }
     }

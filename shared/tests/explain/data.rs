@@ -132,10 +132,10 @@ async fn fill_all(db: &Database) {
         let (rule, slot) = (id("push", user, n % 10).into(), format!("2026-03-05T{:02}", n / 10).into());
         let state = if n % 10 == 0 { "pending" } else { "sent" };
         let claim = format!("claim {n}").into();
-        [rule, slot, integer(0), uid(user), state.into(), claim, time(n), integer(1), time(n), time(n)]
+        [rule, slot, integer(0), uid(user), state.into(), claim, time(n), integer(1), time(100 * n), time(n)]
     });
     fill(db, "push_deliveries", columns, deliveries).await;
-    let slots = (0..200).map(|n| [format!("slot {n}").into(), time(n), time(n)]);
+    let slots = (0..200).map(|n| [format!("2026-03-05T{:02}", n + 8).into(), time(n), time(n)]);
     fill(db, "push_slots", ["slot", "scheduled_at", "finished_at"], slots.collect()).await;
     let columns = ["recommendation_id", "uid", "date", "memo_ids", "created_at"];
     let choices = rows(20, |user, n| [id("rec", user, n).into(), uid(user), date(n).into(), "[]".into(), time(n)]);

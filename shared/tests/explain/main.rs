@@ -293,13 +293,14 @@ async fn every_statement_uses_an_index(kind: Kind) {
 }
 
 /// What gives, counts or spans everything of a user, and may go through it, or is cut from an index in order.
-const WHOLE: [&str; 11] = [
+const WHOLE: [&str; 12] = [
     "ai_conversations.find_by_user",
     "attachments.count",
     "attachments.find_page",
     "categories.find_by_user",
     "daily_recommendations.find_by_user",
     "memos.count",
+    "memos.count_by_users",
     "memos.find_ids",
     "memos.find_ids_at",
     "memos.find_time_range",

@@ -27,6 +27,8 @@ fn value(before: &str, after: &str, user: usize, number: usize) -> String {
         _ if ends_with(&["LIMIT "]) && after.starts_with(" OFFSET") => "20".to_owned(),
         _ if ends_with(&["LIMIT ", ") = ", ") > ", "+ ", "- "]) => "1".to_owned(),
         "created_at" | "updated_at" if ends_with(&["< ", "<= "]) => (NOW + 100).to_string(),
+        // The last hours of many.
+        "scheduled_at" if ends_with(&[">= "]) => (NOW + 190).to_string(),
         "created_at" | "updated_at" | "scheduled_at" | "finished_at" => NOW.to_string(),
         "lease_until" => (NOW + 50).to_string(),
         "slot" => "'2026-03-05T08'".to_owned(),
@@ -45,7 +47,9 @@ fn value(before: &str, after: &str, user: usize, number: usize) -> String {
         "attachment_id" | "file_id" => id_of("a"),
         "conversation_id" => id_of("conv"),
         "message_id" => id_of("msg"),
-        "id" | "rule_id" => id_of("push"),
+        "id" => id_of("push"),
+        // One, since the same rules are named twice.
+        "rule_id" => format!("'{}'", id("push", user, 1)),
         "date" => format!("'{}'", date(number)),
         "name_key" => format!("'name {number}'"),
         // A text that is stored, or looked for in a content.

@@ -17,12 +17,13 @@ on_every_database!(
 );
 
 /// Routes that take a form with a file, or nothing.
-const OTHERS: [&str; 5] = [
+const OTHERS: [&str; 6] = [
     "/api/v1/user/avatar",
     "/api/v1/attachments/upload",
     "/api/v1/attachments/ba/upload",
     "/api/v1/attachments/uploads/{attachmentId}/complete",
     "/api/v1/files/{*key}",
+    "/api/v1/push-rules/{id}/test",
 ];
 
 /// The list that the tests of bad bodies go through is complete.
