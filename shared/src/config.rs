@@ -655,6 +655,7 @@ mod tests {
         let (providers, _) = providers.split_once("#[cfg(test)]").unwrap();
         let parser =
             [parser, include_str!("config/files.rs"), include_str!("config/migration.rs"), providers].concat();
+        let parser = [&parser, include_str!("config/vectors.rs")].concat();
         let known: Vec<&str> = SETTINGS.iter().map(|setting| setting.name).collect();
         for name in &known {
             let may_be_composed = ["DATABASE_", "ATTACHMENT_"].iter().any(|start| name.starts_with(start));

@@ -56,11 +56,11 @@ pub async fn repair(app: &App) -> Result<Repaired> {
     }
 
     let mut repaired = Repaired::default();
-    let mut after: Option<MemoId> = None;
+    let mut after = MemoId::from("");
     loop {
-        let page = memos::find_after(&ctx.db, after.as_ref(), PAGE).await?;
+        let page = memos::find_after(&ctx.db, &after, PAGE).await?;
         let Some((last, ..)) = page.last() else { break };
-        after = Some(last.clone());
+        after = last.clone();
         repaired.memos += page.len() as u64;
         let mut wanted = Vec::new();
         for (memo, uid, updated_at) in page {

@@ -286,15 +286,15 @@ pub async fn find_contents(db: &Executor, memos: &[(Uid, MemoId)]) -> Result<Vec
 }
 
 /// Returns id, owner and time of the last change of at most `limit` memos of all users whose ids follow `after`, in
-/// the order of the ids.
+/// the order of the ids. All of them follow the empty id.
 ///
 /// # Errors
 /// The database fails.
-pub async fn find_after(db: &Executor, after: Option<&MemoId>, limit: u64) -> Result<Vec<(MemoId, Uid, Millis)>> {
+pub async fn find_after(db: &Executor, after: &MemoId, limit: u64) -> Result<Vec<(MemoId, Uid, Millis)>> {
     let select = Query::select()
         .columns(["memo_id", "uid", "updated_at"])
         .from("memos")
-        .and_where_option(after.map(|id| Expr::col("memo_id").gt(id)))
+        .and_where(Expr::col("memo_id").gt(after))
         .order_by("memo_id", Order::Asc)
         .limit(limit)
         .to_owned();

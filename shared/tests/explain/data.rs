@@ -27,7 +27,8 @@ const SHARE: usize = 6;
 pub const NOW: Millis = 1_790_000_000_000;
 
 const TABLES: &str = "users, memos, memo_tags, memo_relations, attachments, categories, tags, ai_conversations, \
-                      ai_messages, push_rules, daily_recommendations, pending_files, push_deliveries, push_slots";
+                      ai_messages, push_rules, daily_recommendations, pending_files, vector_outbox, \
+                      push_deliveries, push_slots";
 
 /// Returns the id of something that a user has.
 pub fn id(prefix: &str, user: usize, number: usize) -> String {
@@ -181,6 +182,12 @@ async fn fill_memos(db: &Database) {
         [id.clone().into(), uid(user), id.into(), location.as_str().into(), time(n)]
     });
     fill(db, "pending_files", columns, pending).await;
+    let columns = ["kind", "entity_id", "uid", "op", "enqueued_at", "attempts", "next_attempt_at"];
+    let notes = rows(20, |user, n| {
+        let [kind, op] = ["memo", "upsert"].map(Value::from);
+        [kind, id("m", user, n).into(), uid(user), op, time(n), integer(0), time(n)]
+    });
+    fill(db, "vector_outbox", columns, notes).await;
 }
 
 fn common_tag(memo: usize) -> usize {

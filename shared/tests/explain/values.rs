@@ -34,6 +34,11 @@ fn value(before: &str, after: &str, user: usize, number: usize) -> String {
         "slot" => "'2026-03-05T08'".to_owned(),
         "state" => "'pending'".to_owned(),
         "claim" => format!("'claim {number}'"),
+        _ if ends_with(&["THEN "]) => NOW.to_string(),
+        "entity_id" => id_of("m"),
+        "kind" => "'memo'".to_owned(),
+        "last_error" => "'x'".to_owned(),
+        "enqueued_at" | "next_attempt_at" => NOW.to_string(),
         "collect_after" => (NOW + 5).to_string(),
         "place" | "usage_count" | "is_public" | "enabled" | "status" | "channel_index" | "attempts" => {
             "1".to_owned()
