@@ -35,9 +35,7 @@ fn value(before: &str, after: &str, user: usize, number: usize) -> String {
         "state" => "'pending'".to_owned(),
         "claim" => format!("'claim {number}'"),
         _ if ends_with(&["THEN "]) => NOW.to_string(),
-        "entity_id" => id_of("m"),
         "kind" => "'memo'".to_owned(),
-        "last_error" => "'x'".to_owned(),
         "enqueued_at" | "next_attempt_at" => NOW.to_string(),
         "collect_after" => (NOW + 5).to_string(),
         "place" | "usage_count" | "is_public" | "enabled" | "status" | "channel_index" | "attempts" => {
@@ -46,7 +44,7 @@ fn value(before: &str, after: &str, user: usize, number: usize) -> String {
         "push_time" => "8".to_owned(),
         "uid" => format!("'{}'", id("u", user, 0)),
         "email" => format!("'{}@example.com'", id("u", user, 0)),
-        "memo_id" | "source_memo_id" | "target_memo_id" => id_of("m"),
+        "entity_id" | "memo_id" | "source_memo_id" | "target_memo_id" => id_of("m"),
         "tag_id" => id_of("t"),
         "category_id" => id_of("c"),
         "attachment_id" | "file_id" => id_of("a"),
