@@ -135,7 +135,7 @@ async fn a_run_that_was_killed_on_mysql_is_finished_by_the_next() {
                 .fetch_one(&pool)
                 .await
                 .unwrap();
-        // The ledger, and the one of 0002.
-        assert_eq!(usize::try_from(tables.0).unwrap(), statements.len() + 2);
+        // The ledger, and those of 0002 and 0003.
+        assert_eq!(usize::try_from(tables.0).unwrap(), statements.len() + 3);
     }
 }
