@@ -12,9 +12,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use arrow_array::{
-    ArrayRef, FixedSizeListArray, Float32Array, RecordBatch, StringArray, TimestampMillisecondArray,
-};
+use arrow_array::{ArrayRef, RecordBatch, StringArray, TimestampMillisecondArray};
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use futures::{FutureExt, TryStreamExt};
 use lancedb::Table;
@@ -22,7 +20,7 @@ use lancedb::Table;
 use crate::{
     Error, Result, Rows, Store, Value, maintenance, scan,
     snapshot::dataset,
-    vector_table::{dimension, item, width},
+    vector_table::{check, dimension, item, vector_column, width},
 };
 
 /// How many vectors a look-up holds at a time.
@@ -157,14 +155,7 @@ impl EmbeddingCache {
     /// getting in the way, or the store fails.
     pub async fn append(&self, key: CacheKey<'_>, rows: &[(&str, &[f32])], now: i64) -> Result<()> {
         for (hash, vector) in rows {
-            let problem = if vector.len() != self.dimension {
-                "has another length than those of the table"
-            } else if vector.iter().any(|number| !number.is_finite()) {
-                "holds something else than finite numbers"
-            } else {
-                continue;
-            };
-            return Err(Error::Vector { table: self.name().to_owned(), id: (*hash).to_owned(), problem });
+            check(self.name(), self.dimension, hash, vector)?;
         }
         if rows.is_empty() {
             return Ok(());
@@ -183,9 +174,7 @@ impl EmbeddingCache {
         if self.kind == CacheKind::Multimodal {
             columns.push(same(key.modality_type.unwrap_or_default()));
         }
-        let numbers = Float32Array::from_iter_values(rows.iter().flat_map(|(_, vector)| vector.iter().copied()));
-        let vectors = FixedSizeListArray::try_new(item(), width(self.dimension), Arc::new(numbers), None);
-        columns.push(Arc::new(vectors.map_err(failed)?));
+        columns.push(vector_column(self.dimension, rows.iter().map(|(_, vector)| *vector)).map_err(failed)?);
         columns.push(Arc::new(TimestampMillisecondArray::from_value(now, rows.len())));
         RecordBatch::try_new(self.kind.schema(self.dimension), columns).map_err(failed)
     }

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use futures::FutureExt;
-use lancedb::table::{Duration as Age, OptimizeAction};
+use lancedb::{
+    Table,
+    table::{Duration as Age, OptimizeAction},
+};
 use serde::Serialize;
 
 use crate::{CacheKind, Error, Result, Store, VectorKind, cache, maintenance, snapshot::dataset};
@@ -49,6 +52,12 @@ fn owned(name: &str) -> Option<Owned> {
     [CacheKind::Text, CacheKind::Multimodal].into_iter().any(is_of).then_some(Owned::Cache)
 }
 
+async fn count_versions(table: &Table) -> Result<u64> {
+    let failed = |error: &(dyn std::error::Error + 'static)| Error::table(table.name(), "counted", error);
+    let dataset = dataset(table).await.map_err(|error| failed(&error))?;
+    dataset.count_versions().boxed().await.map_err(|error| failed(&error))
+}
+
 impl Store {
     /// Returns the number of versions of a table, or nothing when there is no such table.
     ///
@@ -56,9 +65,7 @@ impl Store {
     /// The store fails.
     pub async fn versions(&self, table: &str) -> Result<Option<u64>> {
         let Some(opened) = self.table(table).await? else { return Ok(None) };
-        let failed = |error: &(dyn std::error::Error + 'static)| Error::table(table, "counted", error);
-        let dataset = dataset(&opened).await.map_err(|error| failed(&error))?;
-        dataset.count_versions().boxed().await.map(Some).map_err(|error| failed(&error))
+        count_versions(&opened).await.map(Some)
     }
 
     /// Merges the small files of a table, brings its indexes up to date, and removes versions older than
@@ -70,7 +77,7 @@ impl Store {
     pub async fn upkeep(&self, name: &str, retention: Duration) -> Result<Option<TableUpkeep>> {
         let Some(owned) = owned(name) else { return Ok(None) };
         let Some(table) = self.table(name).await? else { return Ok(None) };
-        let versions_before = self.versions(name).await?.unwrap_or_default();
+        let versions_before = count_versions(&table).await?;
         let indexed: &[&str] = match &owned {
             Owned::Cache => &cache::INDEXED,
             Owned::Vectors(kind) => &kind.indexed(),
@@ -90,7 +97,7 @@ impl Store {
         Ok(Some(TableUpkeep {
             rows: rows as u64,
             versions_before,
-            versions: self.versions(name).await?.unwrap_or_default(),
+            versions: count_versions(&table).await?,
             removed_bytes: pruned.prune.map_or(0, |removed| removed.bytes_removed),
         }))
     }

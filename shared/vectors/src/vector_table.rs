@@ -6,7 +6,7 @@ use std::{collections::HashMap, sync::Arc};
 use arrow_array::{
     ArrayRef, FixedSizeListArray, Float32Array, Int64Array, RecordBatch, RecordBatchIterator, StringArray,
 };
-use arrow_schema::{DataType, Field, Schema};
+use arrow_schema::{ArrowError, DataType, Field, Schema};
 use futures::{FutureExt, TryStreamExt};
 use lance::dataset::scanner::{DatasetRecordBatchStream, Scanner};
 use lancedb::Table;
@@ -343,24 +343,16 @@ impl VectorTable {
     }
 
     fn check(&self, id: &str, vector: &[f32]) -> Result<()> {
-        let problem = if vector.len() != self.dimension {
-            "has another length than those of the table"
-        } else if vector.iter().any(|number| !number.is_finite()) {
-            "holds something else than finite numbers"
-        } else {
-            return Ok(());
-        };
-        Err(Error::Vector { table: self.name().to_owned(), id: id.to_owned(), problem })
+        check(self.name(), self.dimension, id, vector)
     }
 
     fn batch(&self, rows: &[&VectorRow]) -> Result<RecordBatch> {
-        let numbers = Float32Array::from_iter_values(rows.iter().flat_map(|row| row.vector.iter().copied()));
         let failed = |error| Error::table(self.name(), "written", &error);
-        let vectors = FixedSizeListArray::try_new(item(), width(self.dimension), Arc::new(numbers), None);
+        let vectors = vector_column(self.dimension, rows.iter().map(|row| row.vector.as_slice()));
         let columns: Vec<ArrayRef> = vec![
             Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &row.id))),
             Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &row.uid))),
-            Arc::new(vectors.map_err(failed)?),
+            vectors.map_err(failed)?,
             Arc::new(rows.iter().map(|row| row.model_hash.as_deref()).collect::<StringArray>()),
             Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.updated_at))),
         ];
@@ -392,6 +384,27 @@ pub(crate) fn dimension(field: &Field) -> Option<usize> {
         DataType::FixedSizeList(_, dimension) if is_vector(field.data_type()) => (*dimension).try_into().ok(),
         _ => None,
     }
+}
+
+/// Refuses a vector that a table cannot hold.
+pub(crate) fn check(table: &str, dimension: usize, id: &str, vector: &[f32]) -> Result<()> {
+    let problem = if vector.len() != dimension {
+        "has another length than those of the table"
+    } else if vector.iter().any(|number| !number.is_finite()) {
+        "holds something else than finite numbers"
+    } else {
+        return Ok(());
+    };
+    Err(Error::Vector { table: table.to_owned(), id: id.to_owned(), problem })
+}
+
+/// Makes a column of vectors of one length.
+pub(crate) fn vector_column<'a>(
+    dimension: usize,
+    vectors: impl Iterator<Item = &'a [f32]>,
+) -> Result<ArrayRef, ArrowError> {
+    let numbers = Float32Array::from_iter_values(vectors.flatten().copied());
+    Ok(Arc::new(FixedSizeListArray::try_new(item(), width(dimension), Arc::new(numbers), None)?))
 }
 
 pub(crate) fn item() -> Arc<Field> {
