@@ -94,24 +94,15 @@ async fn upkeep(app: &App, report: &mut Report) {
 /// slower.
 const MAX_VERSIONS: u64 = 500;
 
-/// Returns the tables that should not wait for the daily upkeep.
-///
-/// # Errors
-/// The vector store fails.
-pub async fn tables_to_compact(app: &App) -> indexer::Result<Vec<String>> {
-    let versions = status(app).await?;
-    Ok(versions.into_iter().filter(|(_, versions)| *versions > MAX_VERSIONS).map(|(name, _)| name).collect())
-}
-
 /// Compacts the tables that should not wait for the daily upkeep.
 ///
 /// # Errors
 /// The vector store fails.
 pub async fn upkeep_early(app: &App) -> indexer::Result<()> {
-    let tables = tables_to_compact(app).await?;
-    let Some(settings) = app.config.vector_store.as_ref().filter(|_| !tables.is_empty()) else { return Ok(()) };
+    let Some(settings) = &app.config.vector_store else { return Ok(()) };
     let store = Index::of(app).patient_store()?;
-    for name in tables {
+    let versions = status(app).await?;
+    for (name, _) in versions.into_iter().filter(|(_, versions)| *versions > MAX_VERSIONS) {
         let done = store.upkeep(&name, settings.retention).await?;
         tracing::info!(table = name, ?done, "maintenance.early");
     }
