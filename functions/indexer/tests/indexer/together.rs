@@ -8,6 +8,7 @@ use std::sync::{
 use futures::future::join_all;
 use indexer::{Drained, Index};
 use testing::{Answering, Asked, Kind, on_every_database};
+use tokio::task::JoinHandle;
 
 use crate::{Desk, drain, embeddings, texts};
 
@@ -32,8 +33,14 @@ fn gate() -> (impl Fn(&Asked, usize) -> Answering + Send + Sync + 'static, Recei
     (answer, is_asked, go)
 }
 
-async fn wait_for(is_asked: Receiver<()>) {
+/// Begins to drain, and returns when the provider waits for the test.
+async fn draining(desk: &Arc<Desk>, is_asked: Receiver<()>) -> JoinHandle<Drained> {
+    let draining = tokio::spawn({
+        let desk = Arc::clone(desk);
+        async move { desk.drain().await }
+    });
     tokio::task::spawn_blocking(move || is_asked.recv()).await.expect("no panic").expect("the provider is asked");
+    draining
 }
 
 async fn indexers_at_once_share_the_work(kind: Kind) {
@@ -62,11 +69,7 @@ async fn a_memo_edited_while_it_is_embedded_ends_with_its_last_text(kind: Kind) 
     let (answer, is_asked, go) = gate();
     let desk = Arc::new(Desk::start_with(kind, answer).await);
     let id = desk.write("slow").await;
-    let draining = tokio::spawn({
-        let desk = Arc::clone(&desk);
-        async move { desk.drain().await }
-    });
-    wait_for(is_asked).await;
+    let draining = draining(&desk, is_asked).await;
     desk.edit(&id, "new").await;
     go.send(()).expect("the provider waits");
     let drained = draining.await.expect("no panic");
@@ -80,11 +83,7 @@ async fn a_memo_deleted_while_it_is_embedded_ends_without_a_vector(kind: Kind) {
     let (answer, is_asked, go) = gate();
     let desk = Arc::new(Desk::start_with(kind, answer).await);
     let id = desk.write("slow").await;
-    let draining = tokio::spawn({
-        let desk = Arc::clone(&desk);
-        async move { desk.drain().await }
-    });
-    wait_for(is_asked).await;
+    let draining = draining(&desk, is_asked).await;
     desk.delete(&id).await;
     go.send(()).expect("the provider waits");
     draining.await.expect("no panic");
@@ -96,11 +95,7 @@ async fn an_older_text_that_is_stored_last_does_not_stay(kind: Kind) {
     let (answer, is_asked, go) = gate();
     let desk = Arc::new(Desk::start_with(kind, answer).await);
     let id = desk.write("slow").await;
-    let draining = tokio::spawn({
-        let desk = Arc::clone(&desk);
-        async move { desk.drain().await }
-    });
-    wait_for(is_asked).await;
+    let draining = draining(&desk, is_asked).await;
     // Another process does all of the newer text before the older one is embedded.
     desk.edit(&id, "new").await;
     let another = desk.another(kind).await;

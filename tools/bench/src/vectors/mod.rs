@@ -97,24 +97,22 @@ struct Bucket {
 }
 
 impl Bucket {
-    /// Opens the store as a process that has just started does.
+    /// Opens the store of vectors as a process that has just started does.
     fn store(&self) -> Result<Store, String> {
-        let options = StoreOptions {
-            uri: self.uri.clone(),
-            endpoint: Some(self.proxy.url()),
-            region: Some("us-east-1".to_owned()),
-            ..StoreOptions::default()
-        };
-        Store::at(&options).map_err(|error| error.to_string())
+        self.open(Duration::ZERO)
     }
 
-    /// Caches may be a few seconds old, as in the product.
+    /// As [`Bucket::store`], for caches, which may be a few seconds old, as in the product.
     fn cache_store(&self) -> Result<Store, String> {
+        self.open(Duration::from_secs(5))
+    }
+
+    fn open(&self, read_consistency: Duration) -> Result<Store, String> {
         let options = StoreOptions {
             uri: self.uri.clone(),
             endpoint: Some(self.proxy.url()),
             region: Some("us-east-1".to_owned()),
-            read_consistency: Duration::from_secs(5),
+            read_consistency,
             ..StoreOptions::default()
         };
         Store::at(&options).map_err(|error| error.to_string())
