@@ -110,7 +110,8 @@ run_mariadb() {
     --innodb-flush-log-at-trx-commit=0 --innodb-doublewrite=0 --init-file="$dir/mariadb.sql"
 }
 
-# Its user need not change, and its program may lie where only the present user can enter.
+# Its user need not change, and its program may lie where only the present user can enter. It would take no more
+# writes on a disk of which less than a hundredth is free, however much that is.
 run_seaweed() {
   local ports
   mapfile -t ports < <("$scripts/free-port.sh" 7)
@@ -121,7 +122,8 @@ run_seaweed() {
     -volume.port="${ports[2]}" -volume.port.grpc="${ports[3]}" \
     -filer -filer.port="${ports[4]}" -filer.port.grpc="${ports[5]}" \
     -s3 -s3.port="$1" -s3.port.grpc="${ports[6]}" -s3.port.iceberg=0 -s3.port.lance=0 -s3.iam=false \
-    -s3.config="$dir/seaweed.json" -master.telemetry=false -master.volumeSizeLimitMB=64 -volume.max=1000
+    -s3.config="$dir/seaweed.json" -master.telemetry=false -master.volumeSizeLimitMB=64 -volume.max=1000 \
+    -volume.minFreeSpace=256MiB
 }
 
 # launch NAME READY: starts a server on a free port, on another one when that was taken meanwhile, and
