@@ -66,6 +66,8 @@ settings! {
     BA_AUTH_TOKEN = "", "The service token. Required when BA_AUTH_ENABLED is true.";
     AIMO_LOG_LEVEL = "info", "trace, debug, info, warn or error.";
     RUST_LOG = "", "A log filter such as info,sqlx=debug; refines AIMO_LOG_LEVEL.";
+    METRICS_SERVICE = "", "The name of this installation in the metrics of CloudWatch, which are lines of the log in its Embedded Metric Format. Unset: none are written.";
+    AWS_LAMBDA_FUNCTION_NAME = "", "Set by Lambda.";
     LOCALE_TIMEZONE = "Asia/Shanghai", "IANA zone of \"today\", \"on this day\" and the push hour.";
     DATABASE_URL = "sqlite://.data/aimo.db", "postgres://, postgresql://, mysql:// or sqlite:. `local` defaults to aimo.db in DATA_DIR.";
     DATABASE_TYPE = "", "mysql, postgresql or sqlite. With a URL a cross-check; without, it chooses the parameters below.";
@@ -192,6 +194,24 @@ pub enum Runtime {
     Lambda,
     /// The process `local`, or a command line.
     Local,
+}
+
+/// How logs and metrics name a process.
+#[derive(Debug, Clone, Default)]
+pub struct Names {
+    /// The function; `None` outside Lambda.
+    pub function: Option<String>,
+    /// The installation that metrics are counted for; `None` when none are wanted.
+    pub service: Option<String>,
+}
+
+impl Names {
+    /// Reads the names.
+    #[must_use]
+    pub fn read(vars: &Variables) -> Self {
+        let text = |name| vars.get(name).map(str::to_owned);
+        Self { function: text("AWS_LAMBDA_FUNCTION_NAME"), service: text("METRICS_SERVICE") }
+    }
 }
 
 /// Who may call from a browser page of another origin (`contract/http-conventions.md` section 7).

@@ -37,6 +37,11 @@ fn text(random: &dyn Random, prefix: &str, alphabet: &[u8], length: usize) -> St
     prefix.chars().chain(letters).collect()
 }
 
+/// Makes an id of a request that nobody gave one.
+pub(crate) fn request_id(random: &dyn Random) -> String {
+    text(random, "", LOWERCASE, 24)
+}
+
 /// Makes an id of text that somebody sent. No id holds U+0000, which PostgreSQL refuses as a parameter,
 /// or ends with a space, which MySQL would ignore: such a text becomes one that names nothing.
 fn received(mut text: String) -> String {

@@ -13,9 +13,10 @@ use lambda_http::{
 use serde_json::{Map, Value};
 
 use crate::{
-    config::{Config, Runtime, Variables, log_filter},
+    config::{Config, Runtime, Variables},
     http::{App, logging},
     ids::{Random, SystemRandom},
+    invocation::Invocation,
 };
 
 /// How long a command may take where nothing limits it.
@@ -38,7 +39,7 @@ pub fn run<C>(
     let is_lambda = variables.get("AWS_LAMBDA_RUNTIME_API").is_some();
     let runtime = if is_lambda { Runtime::Lambda } else { Runtime::Local };
     if is_lambda {
-        logging::init(&log_filter(&variables));
+        logging::init(&variables);
     }
     // The command line first: it may ask for help only.
     let command = (!is_lambda).then(of_arguments);
@@ -48,8 +49,11 @@ pub fn run<C>(
         let Some(command) = command else {
             let handle = async |event: LambdaEvent<Map<String, Value>>| {
                 let left = left(&app, event.context.deadline, limit);
-                let outcome = perform(&app, of_event(&event.payload)?, left).await;
-                outcome.inspect_err(|problem| tracing::error!(problem, "job.failed"))
+                let work = async {
+                    let outcome = perform(&app, of_event(&event.payload)?, left).await;
+                    outcome.inspect_err(|problem| tracing::error!(problem, "job.failed"))
+                };
+                Invocation::of(&event.context).measured(work).await
             };
             return executor.block_on(lambda_runtime::run(service_fn(handle))).map_err(|error| error.to_string());
         };

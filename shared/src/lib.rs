@@ -12,7 +12,8 @@
 //!
 //! [`dto`] holds the wire types that all of them speak. [`clients`] reaches what lies outside: language models,
 //! speech, pictures, storage of files. [`config`], [`clock`] and [`ids`] bring the
-//! outside world in as arguments, so that a test can replace it.
+//! outside world in as arguments, so that a test can replace it. [`invocation`] and [`metrics`] say what was done,
+//! for those who operate the product.
 
 pub mod clients;
 pub mod clock;
@@ -23,7 +24,9 @@ pub mod dto;
 pub mod error;
 pub mod http;
 pub mod ids;
+pub mod invocation;
 pub mod job;
+pub mod metrics;
 pub mod repositories;
 pub mod services;
 

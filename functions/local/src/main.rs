@@ -15,7 +15,7 @@ use migrate::status;
 use rand::Rng;
 use shared::{
     clock::{Clock, Millis, SystemClock},
-    config::{Config, Runtime, Variables, VectorStores, env_example, log_filter},
+    config::{Config, Runtime, Variables, VectorStores, env_example},
     db::{Database, schema},
     error::with_causes,
     http::{App, logging},
@@ -73,7 +73,7 @@ fn print(text: &str) -> ExitCode {
 fn run() -> Result<(), String> {
     let file = dotenvy::dotenv_iter().into_iter().flatten().filter_map(Result::ok);
     let mut variables = Variables::from_environment(file);
-    logging::init(&log_filter(&variables));
+    logging::init(&variables);
     if variables.get("JWT_SECRET").is_none() {
         let secret = own_secret(Path::new(variables.get("DATA_DIR").unwrap_or(".data")))?;
         variables.set_default("JWT_SECRET", secret);

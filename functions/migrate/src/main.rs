@@ -26,10 +26,11 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use shared::{
     clock::{Clock, SystemClock},
-    config::{Migration, Runtime, Variables, log_filter},
+    config::{Migration, Runtime, Variables},
     db::{Database, schema},
     http::logging,
     ids::SystemRandom,
+    invocation::Invocation,
 };
 use vectors::{Place, Store};
 
@@ -40,7 +41,7 @@ fn main() -> ExitCode {
         Err(error) => return fail(&error.to_string()),
     };
     if is_lambda {
-        logging::init(&log_filter(&Variables::from_environment([])));
+        logging::init(&Variables::from_environment([]));
         return match executor.block_on(lambda_runtime::run(service_fn(handle))) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&error.to_string()),
@@ -72,11 +73,14 @@ async fn handle(event: LambdaEvent<Map<String, Value>>) -> Result<Value, String>
     let left = Duration::from_millis(event.context.deadline.saturating_sub(left));
     // A local stand-in of Lambda tells a deadline in the past.
     let deadline = Deadline((!left.is_zero()).then(|| Instant::now() + left));
-    let outcome = perform(&cli.command, Runtime::Lambda, &Log::default(), deadline).await;
-    outcome.map_err(|failure| {
-        tracing::error!(failure = %failure, "migration.failed");
-        failure.to_string()
-    })
+    let work = Box::pin(async {
+        let outcome = perform(&cli.command, Runtime::Lambda, &Log::default(), deadline).await;
+        outcome.map_err(|failure| {
+            tracing::error!(failure = %failure, "migration.failed");
+            failure.to_string()
+        })
+    });
+    Invocation::of(&event.context).measured(work).await
 }
 
 async fn perform(

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
 
-use super::{Answer, Call, Failure, Guarded, Http, Patience, Told, failure::said};
+use super::{Answer, Call, Failure, Guarded, Http, Patience, Told, counted::counted, failure::said};
 use crate::config::{Secret, Speech};
 
 /// How much each call may cost (V7).
@@ -120,19 +120,24 @@ impl<'a> Asr<'a> {
     }
 
     async fn ask(&self, call: Call) -> Result<Task, Told> {
-        let answer = self.http.send(&call.bearer(self.key)).await?;
-        if !answer.is_success() {
-            let failure = Failure::Refused { status: answer.status };
-            return Err(Told { text: Some(format!("ASR API error: {}", reason_of(&answer))), failure });
+        let sent = self.http.send(&call.bearer(self.key)).await.map_err(Told::from);
+        counted(sent.and_then(|answer| read(&answer)))
+    }
+}
+
+/// Reads what the provider says about a task.
+fn read(answer: &Answer) -> Result<Task, Told> {
+    if !answer.is_success() {
+        let failure = Failure::Refused { status: answer.status };
+        return Err(Told { text: Some(format!("ASR API error: {}", reason_of(answer))), failure });
+    }
+    let body: Value = answer.json()?;
+    match body.get("code").filter(|code| !code.is_null()) {
+        Some(code) => {
+            let text = format!("ASR API error: {} - {}", said(code), said(&body["message"]));
+            Err(Told { text: Some(text), failure: Failure::Declined })
         }
-        let body: Value = answer.json()?;
-        match body.get("code").filter(|code| !code.is_null()) {
-            Some(code) => {
-                let text = format!("ASR API error: {} - {}", said(code), said(&body["message"]));
-                Err(Told { text: Some(text), failure: Failure::Declined })
-            }
-            None => Ok(serde_json::from_value(body).map_err(|_| Failure::Unexpected)?),
-        }
+        None => Ok(serde_json::from_value(body).map_err(|_| Failure::Unexpected)?),
     }
 }
 

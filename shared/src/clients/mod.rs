@@ -8,6 +8,7 @@
 pub mod asr;
 mod bedrock;
 pub mod chat;
+mod counted;
 pub mod embeddings;
 mod failure;
 mod http;

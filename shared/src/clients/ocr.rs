@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Call, Failure, Http, Patience, Told, failure::said};
+use super::{Answer, Call, Failure, Http, Patience, Told, counted::counted, failure::said};
 use crate::config::Secret;
 
 /// The most bytes of an answer.
@@ -71,7 +71,12 @@ pub async fn recognise(
     // A file is paid for, so it is not sent again.
     let patience = Patience { total: limit, retries: 0 };
     let call = Call::post(url, &Request { model: "glm-ocr", file, options }, patience, MAX_ANSWER_BYTES);
-    let answer = http.send(&call.bearer(key)).await?;
+    let sent = http.send(&call.bearer(key)).await.map_err(Told::from);
+    counted(sent.and_then(|answer| read(&answer)))
+}
+
+/// Reads what was recognised.
+fn read(answer: &Answer) -> Result<Recognised, Told> {
     if !answer.is_success() {
         let text = format!("Zhipu OCR API call failed: {} - {}", answer.status, answer.reason());
         return Err(Told { text: Some(text), failure: Failure::Refused { status: answer.status } });

@@ -15,6 +15,7 @@ use sqlx::{
 use tokio::sync::{Mutex, OnceCell};
 
 use super::{Dialect, Error, Result, schema};
+use crate::metrics::{self, Metric};
 
 /// A row type that all three databases can fill; `#[derive(sqlx::FromRow)]` gives it.
 pub trait Row:
@@ -65,7 +66,7 @@ pub struct Executor {
 macro_rules! run {
     ($self:ident, $operation:expr, $make:ident, $statement:ident, |$query:ident, $executor:ident| $run:expr) => {{
         $self.ready().await?;
-        $self.statements.fetch_add(1, Ordering::Relaxed);
+        $self.count();
         macro_rules! on {
             ($builder:expr, $on:expr) => {{
                 let (sql, values) = $statement.build_sqlx($builder);
@@ -205,8 +206,9 @@ impl Executor {
         Self { backend: self.backend.clone(), statements: Arc::default(), schema }
     }
 
-    /// Counts a statement that is not made by a builder, such as `BEGIN`.
+    /// Counts a statement.
     pub(super) fn count(&self) {
         self.statements.fetch_add(1, Ordering::Relaxed);
+        metrics::add(Metric::SqlStatements, 1);
     }
 }

@@ -11,7 +11,11 @@ use axum::{
 };
 
 use super::{App, envelope::json};
-use crate::config::CorsPolicy;
+use crate::{
+    config::CorsPolicy,
+    invocation::{Invocation, TRACE_HEADER},
+    metrics::{self, Metric},
+};
 
 /// Answers preflight requests, and tells browsers who may read the other answers.
 pub(super) async fn cors(State(app): State<App>, request: Request, next: Next) -> Response {
@@ -51,36 +55,52 @@ fn allow(policy: &CorsPolicy, origin: Option<HeaderValue>, headers: &mut HeaderM
     }
 }
 
-/// Serves a request to the end, also when the client hangs up: a statement that is abandoned half-way
-/// can leave its connection unusable.
-pub(super) async fn to_the_end(request: Request, next: Next) -> Response {
-    match tokio::spawn(next.run(request)).await {
-        Ok(response) => response,
-        Err(error) => {
-            tracing::error!(error = %error, "request.panicked");
-            let body = serde_json::json!({"status": "error", "message": "Internal server error"});
-            json(500, &body)
-        }
-    }
-}
-
-/// Adds the security headers and logs the request: method, route, status and duration, nothing else.
-pub(super) async fn headers_and_log(request: Request, next: Next) -> Response {
+/// Serves a request as one invocation and to the end, also when the client hangs up: a statement that is
+/// abandoned half-way can leave its connection unusable. Says in one line of the log what became of it, and
+/// in one of metrics.
+pub(super) async fn observe(State(app): State<App>, request: Request, next: Next) -> Response {
     let started = Instant::now();
+    let invocation = invocation_of(&app, &request);
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
+    let served = tokio::spawn(invocation.clone().run(next.run(request))).await;
+    invocation.enter(|| {
+        let response = served.unwrap_or_else(|error| {
+            tracing::error!(error = %error, "request.panicked");
+            metrics::add(Metric::Failures, 1);
+            json(500, &serde_json::json!({"status": "error", "message": "Internal server error"}))
+        });
+        let duration_ms = metrics::milliseconds(started.elapsed());
+        tracing::info!(
+            http.method = %method,
+            http.route = route.as_ref().map_or("unknown", MatchedPath::as_str),
+            http.status = response.status().as_u16(),
+            duration_ms,
+            cold_start = invocation.is_cold(),
+            "request.served"
+        );
+        metrics::add(Metric::Requests, 1);
+        metrics::set(Metric::Latency, duration_ms);
+        metrics::write();
+        response
+    })
+}
+
+fn invocation_of(app: &App, request: &Request) -> Invocation {
+    if let Some(context) = request.extensions().get::<lambda_http::Context>() {
+        return Invocation::of(context);
+    }
+    let trace = request.headers().get(TRACE_HEADER).and_then(|trace| trace.to_str().ok());
+    Invocation::local(&*app.context.random, trace)
+}
+
+/// Adds the security headers.
+pub(super) async fn secure(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     let hsts = HeaderValue::from_static("max-age=31536000; includeSubDomains");
     headers.insert(header::STRICT_TRANSPORT_SECURITY, hsts);
-    tracing::info!(
-        http.method = %method,
-        http.route = route.as_ref().map_or("unknown", MatchedPath::as_str),
-        http.status = response.status().as_u16(),
-        duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
-        "request.served"
-    );
     response
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::{
     Error,
     error::{Code, Outcome, with_causes},
+    metrics::{self, Metric},
 };
 
 #[derive(Serialize)]
@@ -60,6 +61,7 @@ impl Error {
             Self::NoDownload(cause) => return cause.log(),
             Self::Refused { .. } | Self::Unauthenticated(_) | Self::Unreadable { .. } | Self::NoRoute => return,
         };
+        metrics::add(Metric::Failures, 1);
         tracing::error!(error = causes, "request.failed");
     }
 }

@@ -3,7 +3,7 @@
 pub use lambda_http::Error;
 
 use super::{App, Routes, logging};
-use crate::config::{Config, Runtime, Variables, log_filter};
+use crate::config::{Config, Runtime, Variables};
 
 /// Serves the routes until the environment is shut down. This is the whole `main` of a function.
 ///
@@ -11,7 +11,7 @@ use crate::config::{Config, Runtime, Variables, log_filter};
 /// The configuration is wrong; the message lists everything that is. Or the Runtime API fails.
 pub fn serve(routes: Routes) -> Result<(), Error> {
     let variables = Variables::from_environment([]);
-    logging::init(&log_filter(&variables));
+    logging::init(&variables);
     // One request at a time: more threads would only cost memory and start-up time.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let _inside = runtime.enter();

@@ -120,8 +120,8 @@ impl Routes {
             .fallback(unknown_route)
             .method_not_allowed_fallback(unknown_route)
             .layer(from_fn_with_state(app.clone(), conventions::cors))
-            .layer(from_fn(conventions::headers_and_log))
-            .layer(from_fn(conventions::to_the_end))
+            .layer(from_fn(conventions::secure))
+            .layer(from_fn_with_state(app.clone(), conventions::observe))
             .with_state(app.clone())
     }
 }

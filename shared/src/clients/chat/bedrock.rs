@@ -3,16 +3,17 @@
 use std::{sync::Arc, time::Duration};
 
 use aws_sdk_bedrockruntime::types::{
-    ContentBlock, ConversationRole, InferenceConfiguration, Message, SystemContentBlock,
+    ContentBlock, ConversationRole, InferenceConfiguration, Message, SystemContentBlock, TokenUsage,
 };
 use futures::{FutureExt, future::BoxFuture};
 
 use super::{ChatModel, Prompt};
 use crate::{
-    clients::{Failure, Patience, Result, bedrock::Bedrock},
+    clients::{Failure, Patience, Result, bedrock::Bedrock, counted::counted},
     clock::Clock,
     config::Models,
     ids::Random,
+    metrics::{self, Metric},
 };
 
 /// A chat model of Bedrock.
@@ -53,8 +54,10 @@ impl ChatModel for BedrockChat {
                 .system(SystemContentBlock::Text(prompt.system.clone()))
                 .messages(message)
                 .inference_config(InferenceConfiguration::builder().temperature(prompt.temperature).build());
-            let sent =
-                self.bedrock.persist(patience.within(self.timeout), || request.clone().send().boxed()).await?;
+            let patience = patience.within(self.timeout);
+            let sent = counted(self.bedrock.persist(patience, || request.clone().send().boxed()).await)?;
+            let tokens = sent.usage().map_or(0, TokenUsage::total_tokens);
+            metrics::add(Metric::ProviderTokens, u64::try_from(tokens).unwrap_or_default());
             let message = sent.output().and_then(|output| output.as_message().ok()).ok_or(Failure::Unexpected)?;
             // Beside texts there may be blocks of reasoning, which are no part of the answer.
             Ok(message.content().iter().filter_map(|block| block.as_text().ok()).map(String::as_str).collect())

@@ -7,10 +7,14 @@ use std::{sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{ChatModel, Prompt};
 use crate::{
-    clients::{Call, Failure, Http, Patience, Result},
+    clients::{
+        Call, Failure, Http, Patience, Result,
+        counted::{count_tokens, counted},
+    },
     config::{Models, Secret},
 };
 
@@ -43,6 +47,8 @@ struct Message<'a> {
 #[derive(Deserialize)]
 struct Response {
     choices: Vec<Choice>,
+    #[serde(default)]
+    usage: Value,
 }
 
 #[derive(Deserialize)]
@@ -85,7 +91,8 @@ impl ChatModel for OpenAiChat {
             };
             let call =
                 Call::post(&self.url, &request, patience.within(self.timeout), MAX_ANSWER_BYTES).bearer(key);
-            let response: Response = self.http.send(&call).await?.json()?;
+            let response: Response = counted(self.http.send(&call).await.and_then(|answer| answer.json()))?;
+            count_tokens(&response.usage);
             let choice = response.choices.into_iter().next().ok_or(Failure::Unexpected)?;
             Ok(choice.message.content.unwrap_or_default())
         })

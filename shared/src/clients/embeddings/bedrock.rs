@@ -10,10 +10,11 @@ use serde_json::{Value, json};
 
 use super::{EmbeddingModel, beginning, check_texts, check_vectors, hash_of};
 use crate::{
-    clients::{Failure, Patience, Result, bedrock::Bedrock},
+    clients::{Failure, Patience, Result, bedrock::Bedrock, counted::counted},
     clock::Clock,
     config::Models,
     ids::Random,
+    metrics::{self, Metric},
 };
 
 /// Requests at one time.
@@ -75,9 +76,18 @@ impl Dialect {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Response {
-    Titan { embedding: Vec<f32> },
-    Cohere { embeddings: Vec<Vec<f32>> },
-    CohereTyped { embeddings: Typed },
+    #[serde(rename_all = "camelCase")]
+    Titan {
+        embedding: Vec<f32>,
+        #[serde(default)]
+        input_text_token_count: u64,
+    },
+    Cohere {
+        embeddings: Vec<Vec<f32>>,
+    },
+    CohereTyped {
+        embeddings: Typed,
+    },
 }
 
 #[derive(Deserialize)]
@@ -140,10 +150,13 @@ impl BedrockEmbeddings {
             .content_type("application/json")
             .accept("application/json")
             .body(Blob::new(body));
-        let answer = self.bedrock.persist(patience, || request.clone().send().boxed()).await?;
+        let answer = counted(self.bedrock.persist(patience, || request.clone().send().boxed()).await)?;
         let response = serde_json::from_slice(answer.body().as_ref()).map_err(|error| Failure::of_json(&error))?;
         let vectors = match response {
-            Response::Titan { embedding } => vec![embedding],
+            Response::Titan { embedding, input_text_token_count } => {
+                metrics::add(Metric::ProviderTokens, input_text_token_count);
+                vec![embedding]
+            }
             Response::Cohere { embeddings }
             | Response::CohereTyped { embeddings: Typed { float: embeddings } } => embeddings,
         };

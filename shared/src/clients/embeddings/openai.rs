@@ -11,11 +11,15 @@ use std::{
 
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{EmbeddingModel, beginning, check_texts, check_vectors, hash_of};
 use crate::{
-    clients::{Call, Failure, Http, Patience, Result},
+    clients::{
+        Call, Failure, Http, Patience, Result,
+        counted::{count_tokens, counted},
+    },
     config::{Models, Secret},
 };
 
@@ -53,6 +57,8 @@ struct Request<'a> {
 #[derive(Deserialize)]
 struct Response {
     data: Vec<Embedded>,
+    #[serde(default)]
+    usage: Value,
 }
 
 #[derive(Deserialize)]
@@ -115,7 +121,8 @@ impl OpenAiEmbeddings {
         // A number takes up to 24 bytes and what separates it from the next.
         let max_bytes = 64 * 1024 + texts.len() * self.dimensions * 32;
         let call = Call::post(&self.url, &request, patience, max_bytes).bearer(key);
-        let response: Response = self.http.send(&call).await?.json()?;
+        let response: Response = counted(self.http.send(&call).await.and_then(|answer| answer.json()))?;
+        count_tokens(&response.usage);
         let vectors = in_order(response.data, texts.len())?;
         check_vectors(&vectors, self.dimensions)?;
         Ok(vectors)

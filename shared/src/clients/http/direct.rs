@@ -17,7 +17,7 @@ impl Direct {
     /// Makes a sender.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
-        Self { sender: Sender { clock, random }, client: builder().build() }
+        Self { sender: Sender { clock, random, is_traced: true }, client: builder().build() }
     }
 }
 

@@ -32,7 +32,7 @@ impl Guarded {
     /// Makes a sender; `trusted_hosts` are the `host:port` pairs of `OUTBOUND_TRUSTED_HOSTS`.
     #[must_use]
     pub fn new(trusted_hosts: Vec<String>, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
-        let sender = Sender { clock, random };
+        let sender = Sender { clock, random, is_traced: false };
         let (public, trusted) = (OnceLock::new(), OnceLock::new());
         Self { sender, trusted_hosts, lookup: Arc::new(|name| look_up(name).boxed()), public, trusted }
     }

@@ -16,7 +16,12 @@ use super::{
     Failure, Patience, Result,
     retry::{Attempt, persist, retry_after},
 };
-use crate::{clock::Clock, config::Secret, ids::Random};
+use crate::{
+    clock::Clock,
+    config::Secret,
+    ids::Random,
+    invocation::{Invocation, TRACE_HEADER},
+};
 
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -133,6 +138,8 @@ impl Answer {
 struct Sender {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    /// Whether requests carry on the trace of the invocation: not to strangers.
+    is_traced: bool,
 }
 
 impl Sender {
@@ -142,7 +149,7 @@ impl Sender {
 
     async fn attempt(&self, client: &reqwest::Client, call: &Call, left: Duration) -> Attempt<Result<Answer>> {
         let left = call.once.map_or(left, |limit| limit.min(left));
-        match tokio::time::timeout(left, exchange(client, call)).await {
+        match tokio::time::timeout(left, self.exchange(client, call)).await {
             Err(_) => Attempt::Break(Err(Failure::TimedOut)),
             Ok(Ok((answer, wanted))) if matches!(answer.status, 429 | 500..) || (call.is_busy)(&answer) => {
                 Attempt::Continue((Ok(answer), retry_after(wanted.as_deref(), self.clock.now())))
@@ -155,35 +162,41 @@ impl Sender {
             Ok(Err(failure)) => Attempt::Break(Err(failure)),
         }
     }
-}
 
-/// Sends a request once, and returns the answer with its header `Retry-After`.
-async fn exchange(client: &reqwest::Client, call: &Call) -> Result<(Answer, Option<String>)> {
-    let mut request = match &call.body {
-        None => client.get(&call.url),
-        Some(body) => client.post(&call.url).header("content-type", "application/json").body(body.clone()),
-    };
-    for (name, value) in &call.headers {
-        request = request.header(*name, *value);
-    }
-    if let Some(key) = &call.bearer {
-        request = request.bearer_auth(key.expose());
-    }
-    // The URL may hold what a log must not.
-    let sent = request.send().await.map_err(|error| match error.without_url() {
-        error if error.is_connect() || error.is_builder() => Failure::Unreachable(error.into()),
-        error => Failure::NoAnswer(error.into()),
-    });
-    let mut response = sent?;
-    let wanted = response.headers().get("retry-after").and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let mut answer = Answer { status: response.status().as_u16(), body: Vec::new() };
-    while let Some(chunk) = response.chunk().await.map_err(|_| Failure::Incomplete)? {
-        if answer.body.len() + chunk.len() > call.max_bytes {
-            return Err(Failure::TooLarge);
+    /// Sends a request once, and returns the answer with its header `Retry-After`.
+    async fn exchange(&self, client: &reqwest::Client, call: &Call) -> Result<(Answer, Option<String>)> {
+        let mut request = match &call.body {
+            None => client.get(&call.url),
+            Some(body) => client.post(&call.url).header("content-type", "application/json").body(body.clone()),
+        };
+        for (name, value) in &call.headers {
+            request = request.header(*name, *value);
         }
-        answer.body.extend_from_slice(&chunk);
+        if let Some(invocation) = Invocation::current().filter(|_| self.is_traced)
+            && let Some(trace) = invocation.trace()
+        {
+            request = request.header(TRACE_HEADER, trace);
+        }
+        if let Some(key) = &call.bearer {
+            request = request.bearer_auth(key.expose());
+        }
+        // The URL may hold what a log must not.
+        let sent = request.send().await.map_err(|error| match error.without_url() {
+            error if error.is_connect() || error.is_builder() => Failure::Unreachable(error.into()),
+            error => Failure::NoAnswer(error.into()),
+        });
+        let mut response = sent?;
+        let wanted =
+            response.headers().get("retry-after").and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let mut answer = Answer { status: response.status().as_u16(), body: Vec::new() };
+        while let Some(chunk) = response.chunk().await.map_err(|_| Failure::Incomplete)? {
+            if answer.body.len() + chunk.len() > call.max_bytes {
+                return Err(Failure::TooLarge);
+            }
+            answer.body.extend_from_slice(&chunk);
+        }
+        Ok((answer, wanted))
     }
-    Ok((answer, wanted))
 }
 
 /// Begins a client with what all have in common. A redirect is never followed: an address that moved is

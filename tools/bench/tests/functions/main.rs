@@ -2,6 +2,8 @@
 //!
 //! The binaries must have been built (`cargo build --workspace --bins`, as `make test` does).
 
+mod observability;
+
 use std::path::PathBuf;
 
 use bench::runtime_api::{Function, HttpReply, HttpRequest};
@@ -12,11 +14,24 @@ on_every_database!(a_memo_is_written_and_read_through_the_functions);
 
 /// The functions on one database. Each is started when it is first called.
 struct Functions {
-    database_url: String,
+    environment: Vec<(&'static str, String)>,
     running: Vec<(&'static str, Function)>,
 }
 
 impl Functions {
+    /// Makes the functions of an installation whose tables are there.
+    async fn on(kind: Kind) -> Self {
+        let environment = vec![
+            ("APP_ENV", "development".to_owned()),
+            ("DATABASE_URL", empty_database(kind).await.url),
+            ("JWT_SECRET", "a test secret of thirty-two bytes".to_owned()),
+        ];
+        let mut functions = Self { environment, running: Vec::new() };
+        let migrated = functions.function("migrate").await.invoke(&json!({"command": "schema"})).await.unwrap();
+        assert!(!migrated["applied"].as_array().unwrap().is_empty());
+        functions
+    }
+
     async fn function(&mut self, name: &'static str) -> &mut Function {
         if let Some(index) = self.running.iter().position(|(running, _)| *running == name) {
             return &mut self.running[index].1;
@@ -24,12 +39,7 @@ impl Functions {
         let test = std::env::current_exe().unwrap();
         let binary: PathBuf = test.ancestors().nth(2).unwrap().join(name);
         assert!(binary.exists(), "{} is missing: build it with cargo build --workspace --bins", binary.display());
-        let environment = [
-            ("APP_ENV", "development".to_owned()),
-            ("DATABASE_URL", self.database_url.clone()),
-            ("JWT_SECRET", "a test secret of thirty-two bytes".to_owned()),
-        ];
-        let mut function = Function::start(name, &binary, environment).await.unwrap();
+        let mut function = Function::start(name, &binary, self.environment.clone()).await.unwrap();
         function.first_poll().await.unwrap();
         self.running.push((name, function));
         &mut self.running.last_mut().unwrap().1
@@ -40,6 +50,13 @@ impl Functions {
         let answer = function.invoke(&request.into_event()).await;
         let answer = answer.unwrap_or_else(|failure| panic!("{name}: {failure}\n{}", function.log()));
         HttpReply::from_payload(&answer).unwrap()
+    }
+
+    /// Registers a user and answers with the login.
+    async fn sign_in(&mut self) -> HttpReply {
+        let credentials = json!({"email": "ann@example.com", "password": "密码 secret"});
+        self.data("auth", "", post("/api/v1/auth/register", &credentials)).await;
+        self.call("auth", post("/api/v1/auth/login", &credentials)).await
     }
 
     /// Calls as a user, and returns the payload of the envelope.
@@ -56,15 +73,8 @@ fn post(target: &str, body: &Value) -> HttpRequest {
 }
 
 async fn a_memo_is_written_and_read_through_the_functions(kind: Kind) {
-    let database_url = empty_database(kind).await.url;
-    let mut functions = Functions { database_url, running: Vec::new() };
-
-    let migrated = functions.function("migrate").await.invoke(&json!({"command": "schema"})).await.unwrap();
-    assert!(!migrated["applied"].as_array().unwrap().is_empty());
-
-    let credentials = json!({"email": "ann@example.com", "password": "密码 secret"});
-    functions.data("auth", "", post("/api/v1/auth/register", &credentials)).await;
-    let login = functions.call("auth", post("/api/v1/auth/login", &credentials)).await;
+    let mut functions = Functions::on(kind).await;
+    let login = functions.sign_in().await;
     let token = login.json()["data"]["token"].as_str().unwrap().to_owned();
     // API Gateway takes cookies out of the headers.
     assert!(login.header("set-cookie").is_some_and(|cookie| cookie.starts_with(&format!("aimo_token={token};"))));
