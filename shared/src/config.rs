@@ -7,6 +7,7 @@
 mod files;
 mod migration;
 mod providers;
+mod secrets;
 mod vectors;
 
 use std::{
@@ -71,6 +72,9 @@ settings! {
     LOCALE_TIMEZONE = "Asia/Shanghai", "IANA zone of \"today\", \"on this day\" and the push hour.";
     DATABASE_URL = "sqlite://.data/aimo.db", "postgres://, postgresql://, mysql:// or sqlite:. `local` defaults to aimo.db in DATA_DIR.";
     DATABASE_TYPE = "", "mysql, postgresql or sqlite. With a URL a cross-check; without, it chooses the parameters below.";
+    DATABASE_SECRET_ARN = "", "Secret of AWS Secrets Manager with the database: {\"url\"}, or {\"engine\", \"host\", \"port\", \"username\", \"password\", \"dbname\"} as RDS writes it; what is missing there is read from the parameters below. Variables that are set win.";
+    APP_SECRETS_ARN = "", "Secret of AWS Secrets Manager: a JSON object of any of these settings, such as JWT_SECRET and OPENAI_API_KEY. Variables that are set win.";
+    AWS_ENDPOINT_URL_SECRETS_MANAGER = "", "Another endpoint of Secrets Manager, such as one inside a private network.";
     DATABASE_POOL_SIZE = "1", "Connections of a process. Default: 1, and 10 in `local`.";
     DATABASE_POSTGRES_HOST = "localhost", "Instead of DATABASE_URL.";
     DATABASE_POSTGRES_PORT = "5432", "Instead of DATABASE_URL.";
@@ -290,6 +294,7 @@ pub struct Config {
 pub struct Problems(pub Vec<String>);
 
 /// The variables that a configuration is read from. Empty values count as unset.
+#[derive(Clone)]
 pub struct Variables {
     values: HashMap<String, String>,
     problems: Vec<String>,
@@ -673,9 +678,9 @@ mod tests {
         let (parser, _) = parser.split_once("#[cfg(test)]").unwrap();
         let providers = include_str!("config/providers.rs");
         let (providers, _) = providers.split_once("#[cfg(test)]").unwrap();
-        let parser =
-            [parser, include_str!("config/files.rs"), include_str!("config/migration.rs"), providers].concat();
-        let parser = [&parser, include_str!("config/vectors.rs")].concat();
+        let (files, migration) = (include_str!("config/files.rs"), include_str!("config/migration.rs"));
+        let (secrets, vectors) = (include_str!("config/secrets.rs"), include_str!("config/vectors.rs"));
+        let parser = [parser, files, migration, providers, secrets, vectors].concat();
         let known: Vec<&str> = SETTINGS.iter().map(|setting| setting.name).collect();
         for name in &known {
             let may_be_composed = ["DATABASE_", "ATTACHMENT_"].iter().any(|start| name.starts_with(start));

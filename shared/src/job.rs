@@ -11,6 +11,7 @@ use lambda_http::{
     lambda_runtime::{self, service_fn},
 };
 use serde_json::{Map, Value};
+use tokio::sync::Mutex;
 
 use crate::{
     config::{Config, Runtime, Variables},
@@ -43,13 +44,16 @@ pub fn run<C>(
     }
     // The command line first: it may ask for help only.
     let command = (!is_lambda).then(of_arguments);
+    let opening = Opening::new(runtime, variables);
     let outcome = in_executor(|executor| {
-        let app =
-            open(runtime, variables).inspect_err(|problem| tracing::error!(problem, "configuration.refused"))?;
         let Some(command) = command else {
+            if !opening.variables.name_secrets() {
+                executor.block_on(opening.app())?;
+            }
             let handle = async |event: LambdaEvent<Map<String, Value>>| {
-                let left = left(&app, event.context.deadline, limit);
                 let work = async {
+                    let app = opening.app().await?;
+                    let left = left(&app, event.context.deadline, limit);
                     let outcome = perform(&app, of_event(&event.payload)?, left).await;
                     outcome.inspect_err(|problem| tracing::error!(problem, "job.failed"))
                 };
@@ -57,6 +61,7 @@ pub fn run<C>(
             };
             return executor.block_on(lambda_runtime::run(service_fn(handle))).map_err(|error| error.to_string());
         };
+        let app = executor.block_on(opening.app())?;
         let answer = executor.block_on(perform(&app, command, limit))?;
         // Whoever closed the pipe has seen enough.
         let _ = writeln!(io::stdout(), "{answer:#}");
@@ -78,12 +83,41 @@ fn in_executor(work: impl FnOnce(&tokio::runtime::Runtime) -> Result<(), String>
     work(&executor)
 }
 
-/// Builds the state. Nothing is signed here, so the secret is one that nobody knows.
-fn open(runtime: Runtime, mut variables: Variables) -> Result<App, String> {
-    let digit = |_| char::from_digit(u32::try_from(SystemRandom.below(16)).ok()?, 16);
-    let secret: String = (0..64).filter_map(digit).collect();
-    variables.set_default("JWT_SECRET", secret);
-    App::new(Config::read(runtime, variables).map_err(|problems| problems.to_string())?)
+/// The state of a function that answers no requests. It is built when it is first asked for, with what lies in
+/// secrets, and again after the database has refused a password, which may have been rotated.
+pub struct Opening {
+    runtime: Runtime,
+    variables: Variables,
+    app: Mutex<Option<App>>,
+}
+
+impl Opening {
+    /// Prepares to build the state. Nothing is signed by such a function, so its secret is one that nobody knows.
+    #[must_use]
+    pub fn new(runtime: Runtime, mut variables: Variables) -> Self {
+        let digit = |_| char::from_digit(u32::try_from(SystemRandom.below(16)).ok()?, 16);
+        let secret: String = (0..64).filter_map(digit).collect();
+        variables.set_default("JWT_SECRET", secret);
+        Self { runtime, variables, app: Mutex::default() }
+    }
+
+    /// Returns the state.
+    ///
+    /// # Errors
+    /// The configuration is wrong; the message, which is logged too, lists everything that is.
+    pub async fn app(&self) -> Result<App, String> {
+        let mut held = self.app.lock().await;
+        if let Some(app) = held.as_ref().filter(|app| !app.context.db.was_refused()) {
+            return Ok(app.clone());
+        }
+        let mut variables = self.variables.clone();
+        variables.add_secrets().await;
+        let config = Config::read(self.runtime, variables).map_err(|problems| problems.to_string());
+        let app = config
+            .and_then(App::new)
+            .inspect_err(|problem| tracing::error!(problem, "configuration.refused"))?;
+        Ok(held.insert(app).clone())
+    }
 }
 
 /// Returns the time until a deadline in milliseconds since 1970.

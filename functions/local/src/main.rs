@@ -74,6 +74,9 @@ fn run() -> Result<(), String> {
     let file = dotenvy::dotenv_iter().into_iter().flatten().filter_map(Result::ok);
     let mut variables = Variables::from_environment(file);
     logging::init(&variables);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| format!("no threads: {error}"))?;
+    runtime.block_on(variables.add_secrets());
     if variables.get("JWT_SECRET").is_none() {
         let secret = own_secret(Path::new(variables.get("DATA_DIR").unwrap_or(".data")))?;
         variables.set_default("JWT_SECRET", secret);
@@ -82,8 +85,7 @@ fn run() -> Result<(), String> {
     let stores = VectorStores::read(&mut variables, Some(own_store.display().to_string()));
     let config = Config::read(Runtime::Local, variables).map_err(|problems| problems.to_string())?;
     create_data_dir(&config.data_dir)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.map_err(|error| format!("no threads: {error}"))?.block_on(serve(config, stores))
+    runtime.block_on(serve(config, stores))
 }
 
 fn create_data_dir(directory: &Path) -> Result<(), String> {

@@ -91,10 +91,12 @@ async fn perform(
 ) -> Result<Value, Failure> {
     let mut variables = Variables::from_environment([]);
     command.settings().apply(&mut variables);
+    variables.add_secrets().await;
     if let Command::Restore { into, .. } = command {
         variables.set("LANCEDB_URI", into.clone());
     }
-    let config = Migration::read(runtime, variables).map_err(|problems| Failure::Refused(problems.to_string()))?;
+    let config =
+        Migration::read(runtime, variables.clone()).map_err(|problems| Failure::Refused(problems.to_string()))?;
     let job = |only| Job { config: &config, clock: &SystemClock, random: &SystemRandom, observer, deadline, only };
     match command {
         Command::Schema(_) => migrate_schema(&config).await,
@@ -106,8 +108,6 @@ async fn perform(
             answer(&status.map_err(Failure::Refused)?)
         }
         Command::Attachments { from, .. } => {
-            let mut variables = Variables::from_environment([]);
-            command.settings().apply(&mut variables);
             answer(&attachments::run(&config, variables, from.clone(), observer, deadline).await?)
         }
         Command::Restore { from, .. } => restore(&config, from).await,

@@ -16,6 +16,8 @@ pub mod ocr;
 pub mod push;
 pub mod releases;
 mod retry;
+pub(crate) mod secrets;
+pub mod sigv4;
 pub mod storage;
 
 pub use chat::{ChatModel, Prompt};

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Problems, Runtime, Variables};
-use crate::clients::storage::{self, Credentials, Location, StorageType, sigv4};
+use crate::clients::storage::{self, Credentials, Location, StorageType, presigned};
 
 /// Reads the settings of the storage of files alone, for a process that needs no login tokens.
 ///
@@ -26,7 +26,7 @@ pub(super) fn read(vars: &mut Variables, runtime: Runtime, data_dir: &Path) -> s
     let chosen = vars.one_of("ATTACHMENT_STORAGE_TYPE", &types);
     let max_size = vars.number("ATTACHMENT_MAX_FILE_SIZE", 50 * 1024 * 1024);
     let url_expiry = vars.number("ATTACHMENT_PRESIGNED_URL_EXPIRY", 3600);
-    if !(1..=sigv4::MAX_EXPIRY).contains(&url_expiry) {
+    if !(1..=presigned::MAX_EXPIRY).contains(&url_expiry) {
         vars.problems.push("ATTACHMENT_PRESIGNED_URL_EXPIRY must be from 1 to 604800 seconds".to_owned());
     }
     let s3_credentials = key_pair(vars, "ATTACHMENT_S3_ACCESS_KEY_ID", "ATTACHMENT_S3_SECRET_ACCESS_KEY");

@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use super::{Runtime, Variables, files::role_credentials};
-use crate::clients::storage::sigv4::Credentials;
+use crate::clients::storage::Credentials;
 
 const DAY: Duration = Duration::from_hours(24);
 

@@ -54,6 +54,15 @@ impl Error {
         }
     }
 
+    /// Reports whether the server refused the user or the password.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        let Self::Statement { source: sqlx::Error::Database(cause), .. } = self else { return false };
+        // PostgreSQL invalid_password and invalid_authorization_specification; MySQL ER_ACCESS_DENIED_ERROR
+        // has the latter too.
+        matches!(cause.code().as_deref(), Some("28P01" | "28000"))
+    }
+
     /// Reports whether the schema is older or newer than this version expects.
     #[must_use]
     pub fn is_schema_mismatch(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use futures::TryStreamExt;
@@ -60,6 +60,8 @@ pub struct Executor {
     pub(super) backend: Backend,
     pub(super) statements: Arc<AtomicU64>,
     pub(super) schema: Arc<OnceCell<()>>,
+    /// Whether the server has refused the password.
+    pub(super) refused: Arc<AtomicBool>,
 }
 
 /// Builds `$statement` in the dialect of `$self`, makes it a query with `$make`, and runs it with `$run`.
@@ -88,7 +90,7 @@ macro_rules! run {
             Backend::MySqlTransaction(tx) => on!(in MysqlQueryBuilder, tx),
             Backend::SqliteTransaction(tx) => on!(in SqliteQueryBuilder, tx),
         }
-        .map_err(|source| Error::Statement { operation: $operation, source })
+        .map_err(|source| $self.failed($operation, source))
     }};
 }
 
@@ -203,7 +205,16 @@ impl Executor {
     /// Returns an executor that takes the schema as it is.
     pub(super) fn unchecked(&self) -> Self {
         let schema = Arc::new(OnceCell::new_with(Some(())));
-        Self { backend: self.backend.clone(), statements: Arc::default(), schema }
+        Self { schema, statements: Arc::default(), ..self.clone() }
+    }
+
+    /// Makes an error of what the driver says.
+    pub(super) fn failed(&self, operation: &'static str, source: sqlx::Error) -> Error {
+        let error = Error::Statement { operation, source };
+        if error.is_refusal() {
+            self.refused.store(true, Ordering::Relaxed);
+        }
+        error
     }
 
     /// Counts a statement.

@@ -173,7 +173,7 @@ impl Database {
             Dialect::MySql => Backend::MySqlPool(open_mysql(options)?),
             Dialect::Sqlite => Backend::SqlitePool(open_sqlite(options)?),
         };
-        Ok(Self(Executor { backend, statements: Arc::default(), schema: Arc::default() }))
+        Ok(Self(Executor { backend, statements: Arc::default(), schema: Arc::default(), refused: Arc::default() }))
     }
 
     /// Returns a database that is used whatever the version of its schema: for those who look at it before
@@ -187,6 +187,12 @@ impl Database {
     #[must_use]
     pub fn statements(&self) -> u64 {
         self.0.statements.load(Ordering::Relaxed)
+    }
+
+    /// Reports whether the server has refused the user or the password: they may have been changed.
+    #[must_use]
+    pub fn was_refused(&self) -> bool {
+        self.0.refused.load(Ordering::Relaxed)
     }
 
     /// Runs `work` in a transaction: committed when it succeeds, rolled back when it fails, and run
@@ -248,7 +254,7 @@ impl Database {
             }
             _ => return Err(Error::Internal("a transaction inside a transaction".to_owned())),
         };
-        let backend = backend.map_err(|source| Error::Statement { operation: "begin", source })?;
+        let backend = backend.map_err(|source| self.failed("begin", source))?;
         Ok(Transaction(Executor { backend, ..self.0.clone() }))
     }
 }

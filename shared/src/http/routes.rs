@@ -36,7 +36,7 @@ pub struct Route {
 }
 
 /// The route table of a function, and with [`Routes::merge`] of several.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Routes(Vec<(Route, MethodRouter<App>)>);
 
 impl Routes {

@@ -13,7 +13,7 @@ use sha2::Sha256;
 use crate::{
     clients::storage::{
         Error, Location, ObjectStore, Presentation, Result, Settings, StorageType, Stores, encode_path,
-        is_safe_path, sigv4,
+        is_safe_path, presigned,
     },
     clock::Millis,
     repositories::attachments::AttachmentRecord,
@@ -140,7 +140,7 @@ impl Files {
         let key = location.key(path);
         // Without credentials this is the URL of a bucket that asks for none, or refuses.
         let Some(credentials) = self.0.settings.credentials(location) else { return Ok(address.url(&key)) };
-        Ok(sigv4::presigned_get(credentials, &address, &key, overrides, expiry, now))
+        Ok(presigned::presigned_get(credentials, &address, &key, overrides, expiry, now))
     }
 
     /// Returns the short-lived URL at which a bucket serves a download by itself; `None` for a local file.
@@ -194,7 +194,7 @@ impl Files {
             fields.push(("Content-Disposition", "attachment"));
         }
         let key = location.key(path);
-        let fields = sigv4::presigned_form(credentials, &address, &key, size, &fields, expires_at, now);
+        let fields = presigned::presigned_form(credentials, &address, &key, size, &fields, expires_at, now);
         Ok(UploadForm { url: address.url(""), fields })
     }
 

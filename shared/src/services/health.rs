@@ -9,7 +9,7 @@ use crate::{
     Context,
     clients::{
         Call, Http, Patience,
-        storage::{Location, StorageType, sigv4::presigned_get},
+        storage::{Location, StorageType, presigned::presigned_get},
     },
     clock::Millis,
     config::VectorStore,

@@ -161,7 +161,28 @@ impl Server {
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, usize::MAX).await.expect("the body can be read");
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        Answer { status: parts.status, headers: parts.headers, body, bytes: bytes.into() }
+        let answer = Answer { status: parts.status, headers: parts.headers, body, bytes: bytes.into() };
+        self.assert_discreet(&answer);
+        answer
+    }
+
+    /// Whatever the test is about, no answer gives a secret of the configuration away.
+    fn assert_discreet(&self, answer: &Answer) {
+        let config = &self.app.config;
+        let keys = [&config.files.s3_credentials, &config.files.oss_credentials].into_iter().flatten();
+        let secrets = [
+            Some(&config.jwt_secret),
+            config.ba_token.as_ref(),
+            config.models.openai.key.as_ref(),
+            config.speech.key.as_ref(),
+            config.ocr.key.as_ref(),
+            config.releases.token.as_ref(),
+        ];
+        for secret in secrets.into_iter().flatten().chain(keys.map(|keys| &keys.secret_access_key)) {
+            let secret = secret.expose().as_bytes();
+            let is_told = answer.bytes.windows(secret.len()).any(|part| part == secret);
+            assert!(!is_told, "{answer:?} tells a secret");
+        }
     }
 
     /// Runs a statement behind the back of the product: for states that no route brings about.

@@ -37,7 +37,8 @@ pub trait Http: Send + Sync {
 #[derive(Debug, Clone)]
 pub struct Call {
     url: String,
-    headers: Vec<(&'static str, &'static str)>,
+    /// Some of them are signatures and tokens.
+    headers: Vec<(&'static str, Secret)>,
     bearer: Option<Secret>,
     body: Option<Vec<u8>>,
     patience: Patience,
@@ -68,7 +69,8 @@ impl Call {
     pub fn post(url: impl Into<String>, body: &impl Serialize, patience: Patience, max_bytes: usize) -> Self {
         // The bodies are structs of texts and numbers, which always encode.
         let body = serde_json::to_vec(body).unwrap_or_default();
-        Self { body: Some(body), ..Self::get(url, patience, max_bytes) }
+        let call = Self { body: Some(body), ..Self::get(url, patience, max_bytes) };
+        call.header("content-type", "application/json")
     }
 
     /// Never repeats an attempt that may have been acted upon: one that took longer than `limit`, or whose
@@ -90,10 +92,16 @@ impl Call {
         Self { bearer: Some(key.clone()), ..self }
     }
 
-    /// Adds a header.
+    /// Returns the body; empty when there is none.
+    pub(super) fn body(&self) -> &[u8] {
+        self.body.as_deref().unwrap_or_default()
+    }
+
+    /// Sets a header.
     #[must_use]
-    pub fn header(mut self, name: &'static str, value: &'static str) -> Self {
-        self.headers.push((name, value));
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.retain(|(known, _)| *known != name);
+        self.headers.push((name, Secret::from(value.into())));
         self
     }
 }
@@ -167,10 +175,10 @@ impl Sender {
     async fn exchange(&self, client: &reqwest::Client, call: &Call) -> Result<(Answer, Option<String>)> {
         let mut request = match &call.body {
             None => client.get(&call.url),
-            Some(body) => client.post(&call.url).header("content-type", "application/json").body(body.clone()),
+            Some(body) => client.post(&call.url).body(body.clone()),
         };
         for (name, value) in &call.headers {
-            request = request.header(*name, *value);
+            request = request.header(*name, value.expose());
         }
         if let Some(invocation) = Invocation::current().filter(|_| self.is_traced)
             && let Some(trace) = invocation.trace()

@@ -2,13 +2,13 @@
 //!
 //! A [`Location`] says where an object was written: it stands in the row of the file, so that old files stay
 //! reachable after a change of settings. [`Stores`] opens what a location names: a directory, an S3 bucket, or
-//! an OSS bucket through its S3 interface. Access URLs are made from the location alone ([`sigv4`]): a function
+//! an OSS bucket through its S3 interface. Access URLs are made from the location alone ([`presigned`]): a function
 //! that only shows URLs never opens a store, and its binary does not carry the AWS SDK.
 
 mod local;
 mod location;
+pub mod presigned;
 mod s3;
-pub mod sigv4;
 mod spool;
 
 use std::{
@@ -24,9 +24,9 @@ use futures::{future::BoxFuture, stream::BoxStream};
 pub use self::{
     local::{INCOMING, LocalStore, is_safe_path},
     location::{Address, Location, StorageType, encode_path},
-    sigv4::Credentials,
     spool::Spool,
 };
+pub use crate::clients::sigv4::Credentials;
 use crate::clock::Millis;
 
 /// The result of a storage operation.

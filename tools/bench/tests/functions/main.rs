@@ -3,6 +3,7 @@
 //! The binaries must have been built (`cargo build --workspace --bins`, as `make test` does).
 
 mod observability;
+mod secrets;
 
 use std::path::PathBuf;
 
@@ -16,6 +17,16 @@ on_every_database!(a_memo_is_written_and_read_through_the_functions);
 struct Functions {
     environment: Vec<(&'static str, String)>,
     running: Vec<(&'static str, Function)>,
+    /// What no answer and no line of a log may hold.
+    secrets: Vec<String>,
+}
+
+impl Drop for Functions {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.assert_discreet();
+        }
+    }
 }
 
 impl Functions {
@@ -26,10 +37,18 @@ impl Functions {
             ("DATABASE_URL", empty_database(kind).await.url),
             ("JWT_SECRET", "a test secret of thirty-two bytes".to_owned()),
         ];
-        let mut functions = Self { environment, running: Vec::new() };
+        let secrets = vec!["a test secret of thirty-two bytes".to_owned(), "sk-secret".to_owned()];
+        let mut functions = Self { environment, running: Vec::new(), secrets };
         let migrated = functions.function("migrate").await.invoke(&json!({"command": "schema"})).await.unwrap();
         assert!(!migrated["applied"].as_array().unwrap().is_empty());
         functions
+    }
+
+    /// No log gives a secret away.
+    fn assert_discreet(&self) {
+        for (_, function) in &self.running {
+            secrets::assert_none(&self.secrets, &function.log());
+        }
     }
 
     async fn function(&mut self, name: &'static str) -> &mut Function {
@@ -46,9 +65,15 @@ impl Functions {
     }
 
     async fn call(&mut self, name: &'static str, request: HttpRequest) -> HttpReply {
+        self.invoke(name, &request.into_event()).await
+    }
+
+    /// Hands an event to a function. No answer gives a secret away.
+    async fn invoke(&mut self, name: &'static str, event: &Value) -> HttpReply {
         let function = self.function(name).await;
-        let answer = function.invoke(&request.into_event()).await;
+        let answer = function.invoke(event).await;
         let answer = answer.unwrap_or_else(|failure| panic!("{name}: {failure}\n{}", function.log()));
+        secrets::assert_none(&self.secrets, &answer.to_string());
         HttpReply::from_payload(&answer).unwrap()
     }
 

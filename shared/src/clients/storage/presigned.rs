@@ -1,17 +1,20 @@
-//! AWS Signature Version 4 in a URL and in a form: what browsers use to read and write objects without
-//! this server. The AWS SDK signs the requests of the server itself, and cannot sign forms.
+//! Signatures in a URL and in a form: what browsers use to read and write objects without this server. The AWS
+//! SDK signs the requests of the server itself, and cannot sign forms.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::Address;
-use crate::{clock::Millis, config::Secret};
+use crate::{
+    clients::sigv4::{ALGORITHM, Credentials, Moment, sign},
+    clock::Millis,
+};
 
-const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+/// The service, as signatures name it.
+const SERVICE: &str = "s3";
 
 /// What is encoded in a query: everything but the unreserved characters of RFC 3986.
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -22,54 +25,12 @@ pub const MAX_EXPIRY: u64 = 7 * 24 * 3600;
 /// The longest session of a role, in seconds: what is signed with its keys cannot live longer.
 const MAX_SESSION: u64 = 12 * 3600;
 
-/// The keys of an account or of a role.
-#[derive(Debug, Clone)]
-pub struct Credentials {
-    /// Names the key.
-    pub access_key_id: String,
-    /// The key.
-    pub secret_access_key: Secret,
-    /// What keys of a role come with.
-    pub session_token: Option<Secret>,
-}
-
 impl Credentials {
     /// Returns how long a signature lives that shall live `seconds`.
     #[must_use]
     pub fn longest(&self, seconds: u64) -> u64 {
         seconds.clamp(1, if self.session_token.is_some() { MAX_SESSION } else { MAX_EXPIRY })
     }
-}
-
-/// The moment of a signature, as the protocol writes it.
-struct Moment {
-    date: String,
-    time: String,
-}
-
-impl Moment {
-    fn at(now: Millis) -> Self {
-        let text = Timestamp::from_millisecond(now).unwrap_or_default().strftime("%Y%m%dT%H%M%SZ").to_string();
-        Self { date: text[..8].to_owned(), time: text }
-    }
-
-    fn scope(&self, region: &str) -> String {
-        format!("{}/{region}/s3/aws4_request", self.date)
-    }
-}
-
-fn hmac(key: &[u8], text: &str) -> Vec<u8> {
-    // HMAC takes keys of any length.
-    let mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key).unwrap_or_else(|_| unreachable!());
-    mac.chain_update(text).finalize().into_bytes().to_vec()
-}
-
-fn sign(credentials: &Credentials, moment: &Moment, region: &str, text: &str) -> String {
-    let secret = format!("AWS4{}", credentials.secret_access_key.expose());
-    let key = [moment.date.as_str(), region, "s3", "aws4_request"]
-        .into_iter()
-        .fold(secret.into_bytes(), |key, part| hmac(&key, part));
-    hex::encode(hmac(&key, text))
 }
 
 /// Returns a URL that reads an object for `expiry` seconds. `overrides` are further parameters, such as the
@@ -84,7 +45,7 @@ pub fn presigned_get(
     now: Millis,
 ) -> String {
     let moment = Moment::at(now);
-    let scope = moment.scope(&address.region);
+    let scope = moment.scope(&address.region, SERVICE);
     let credential = format!("{}/{scope}", credentials.access_key_id);
     let expiry = credentials.longest(expiry).to_string();
     let mut parameters = vec![
@@ -106,7 +67,7 @@ pub fn presigned_get(
     let request = format!("GET\n{path}\n{query}\nhost:{host}\n\nhost\nUNSIGNED-PAYLOAD");
     let digest = hex::encode(Sha256::digest(request));
     let text = format!("{ALGORITHM}\n{}\n{scope}\n{digest}", moment.time);
-    let signature = sign(credentials, &moment, &address.region, &text);
+    let signature = sign(credentials, &moment, (&address.region, SERVICE), &text);
     format!("{}://{host}{path}?{query}&X-Amz-Signature={signature}", address.scheme)
 }
 
@@ -123,7 +84,7 @@ pub fn presigned_form(
     now: Millis,
 ) -> Vec<(String, String)> {
     let moment = Moment::at(now);
-    let credential = format!("{}/{}", credentials.access_key_id, moment.scope(&address.region));
+    let credential = format!("{}/{}", credentials.access_key_id, moment.scope(&address.region, SERVICE));
     let mut form = vec![("key", key)];
     form.extend_from_slice(fields);
     form.extend([("x-amz-algorithm", ALGORITHM), ("x-amz-credential", &credential), ("x-amz-date", &moment.time)]);
@@ -138,7 +99,7 @@ pub fn presigned_form(
     let expiration = expiration.strftime("%Y-%m-%dT%H:%M:%S.000Z").to_string();
     let policy = json!({"expiration": expiration, "conditions": conditions});
     let policy = BASE64_STANDARD.encode(policy.to_string());
-    let signature = sign(credentials, &moment, &address.region, &policy);
+    let signature = sign(credentials, &moment, (&address.region, SERVICE), &policy);
     form.extend([("policy", policy.as_str()), ("x-amz-signature", signature.as_str())]);
     form.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
