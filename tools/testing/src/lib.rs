@@ -13,6 +13,7 @@ mod client;
 mod database;
 mod form;
 mod provider;
+pub mod recordings;
 mod storage;
 
 pub use client::{Answer, Client, PASSWORD, SERVICE_TOKEN, Server, Settings};

@@ -1,4 +1,4 @@
-//! Payloads of an API Gateway HTTP API, format 2.0.
+//! Payloads of an API Gateway HTTP API: format 2.0, and 1.0, which is that of REST APIs.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Map, Value, json};
@@ -49,6 +49,12 @@ impl HttpRequest {
         self.header("content-type", content_type)
     }
 
+    /// Sets the body, whose type is among the headers.
+    #[must_use]
+    pub fn bytes(self, body: impl Into<Vec<u8>>) -> Self {
+        Self { body: Some(body.into()), ..self }
+    }
+
     /// Sets a JSON body.
     #[must_use]
     pub fn json(self, body: &Value) -> Self {
@@ -58,25 +64,14 @@ impl HttpRequest {
     /// Returns the event that API Gateway makes of the request.
     #[must_use]
     pub fn into_event(self) -> Value {
-        let mut headers: Map<String, Value> = [
-            ("host", "api.example.com"),
-            ("x-forwarded-for", "192.0.2.1"),
-            ("x-forwarded-port", "443"),
-            ("x-forwarded-proto", "https"),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.into()))
-        .into_iter()
-        .collect();
+        let mut headers = self.gateway_headers();
         let mut cookies = Vec::new();
-        for (name, value) in self.headers {
+        for (name, value) in &self.headers {
             if name == "cookie" {
                 cookies.extend(value.split(';').map(|cookie| cookie.trim().to_owned()));
             } else {
-                append(&mut headers, name, &value);
+                append(&mut headers, name.clone(), value);
             }
-        }
-        if let Some(body) = &self.body {
-            headers.insert("content-length".to_owned(), body.len().to_string().into());
         }
         let mut query = Map::new();
         for (name, value) in form_urlencoded::parse(self.query.as_bytes()) {
@@ -113,16 +108,87 @@ impl HttpRequest {
         if !query.is_empty() {
             event["queryStringParameters"] = query.into();
         }
-        if let Some(body) = self.body {
-            match String::from_utf8(body) {
-                Ok(text) => event["body"] = text.into(),
-                Err(binary) => {
-                    event["body"] = BASE64_STANDARD.encode(binary.as_bytes()).into();
-                    event["isBase64Encoded"] = true.into();
-                }
+        self.put_body(&mut event);
+        event
+    }
+
+    /// As [`Self::into_event`], in the payload format 1.0.
+    #[must_use]
+    pub fn into_event_of_version_1(self) -> Value {
+        let mut headers = self.gateway_headers();
+        let mut all_headers: Map<String, Value> =
+            headers.iter().map(|(name, value)| (name.clone(), json!([value]))).collect();
+        for (name, value) in &self.headers {
+            headers.insert(name.clone(), value.as_str().into());
+            push(&mut all_headers, name, value);
+        }
+        let (mut query, mut all_queries) = (Map::new(), Map::new());
+        for (name, value) in form_urlencoded::parse(self.query.as_bytes()) {
+            query.insert(name.to_string(), value.as_ref().into());
+            push(&mut all_queries, &name, &value);
+        }
+        let mut event = json!({
+            "version": "1.0",
+            "resource": "$default",
+            "path": self.path,
+            "httpMethod": self.method,
+            "headers": headers,
+            "multiValueHeaders": all_headers,
+            "queryStringParameters": query,
+            "multiValueQueryStringParameters": all_queries,
+            "requestContext": {
+                "accountId": "123456789012",
+                "apiId": "api",
+                "domainName": "api.example.com",
+                "domainPrefix": "api",
+                "httpMethod": self.method,
+                "identity": {"sourceIp": "192.0.2.1", "userAgent": "bench"},
+                "path": self.path,
+                "protocol": "HTTP/1.1",
+                "requestId": "request",
+                "requestTimeEpoch": SystemClock.now(),
+                "resourcePath": "$default",
+                "stage": "$default",
+            },
+            "pathParameters": null,
+            "stageVariables": null,
+            "body": null,
+            "isBase64Encoded": false,
+        });
+        self.put_body(&mut event);
+        event
+    }
+
+    /// Returns the headers that the gateway adds.
+    fn gateway_headers(&self) -> Map<String, Value> {
+        let fixed = [
+            ("host", "api.example.com"),
+            ("x-forwarded-for", "192.0.2.1"),
+            ("x-forwarded-port", "443"),
+            ("x-forwarded-proto", "https"),
+        ];
+        let fixed = fixed.map(|(name, value)| (name.to_owned(), value.into()));
+        let length = self.body.as_ref().map(|body| ("content-length".to_owned(), body.len().to_string().into()));
+        fixed.into_iter().chain(length).collect()
+    }
+
+    fn put_body(self, event: &mut Value) {
+        match self.body.map(String::from_utf8) {
+            None => {}
+            Some(Ok(text)) => event["body"] = text.into(),
+            Some(Err(binary)) => {
+                event["body"] = BASE64_STANDARD.encode(binary.as_bytes()).into();
+                event["isBase64Encoded"] = true.into();
             }
         }
-        event
+    }
+}
+
+/// Adds to a list of values.
+fn push(members: &mut Map<String, Value>, name: &str, value: &str) {
+    let values = members.entry(name).or_insert_with(|| json!([]));
+    if let Some(values) = values.as_array_mut() {
+        values.push(value.into());
     }
 }
 
@@ -207,6 +273,17 @@ mod tests {
         assert_eq!(event["headers"].get("cookie"), None);
         assert_eq!((&event["body"], &event["isBase64Encoded"]), (&json!("{\"k\":\"读\"}"), &json!(false)));
         assert_eq!(event["requestContext"]["http"]["method"], "PUT");
+    }
+
+    #[test]
+    fn an_event_of_version_1_repeats_what_was_repeated() {
+        let event = HttpRequest::get("/a%20b?x=1&x=%E8%AF%BB").header("Cookie", "a=1; b=2").header("X-Many", "1");
+        let event = event.header("X-Many", "2").into_event_of_version_1();
+        assert_eq!((&event["path"], &event["httpMethod"]), (&json!("/a%20b"), &json!("GET")));
+        assert_eq!(event["multiValueQueryStringParameters"], json!({"x": ["1", "读"]}));
+        assert_eq!(event["queryStringParameters"], json!({"x": "读"}));
+        assert_eq!(event["multiValueHeaders"]["x-many"], json!(["1", "2"]));
+        assert_eq!((&event["headers"]["cookie"], &event["headers"]["x-many"]), (&json!("a=1; b=2"), &json!("2")));
     }
 
     #[test]

@@ -2,7 +2,9 @@
 //!
 //! The binaries must have been built (`cargo build --workspace --bins`, as `make test` does).
 
+mod gateway;
 mod observability;
+mod recordings;
 mod secrets;
 
 use std::path::PathBuf;
