@@ -81,10 +81,23 @@ validate: tools ## Check template.yaml without touching AWS
 	$(TOOLS)/sam validate --lint
 	$(TOOLS)/cfn-lint template.yaml
 
+.PHONY: stack
+stack: tools ## Create and delete the stack on a local stand-in for AWS
+	scripts/stack.sh
+
+# Between the two last lines the functions answer 503: their code is new and the schema is old.
 .PHONY: deploy
-deploy: build ## Deploy to your AWS account, asking for the parameters
+deploy: build ## Deploy to your AWS account, asking for the parameters, and update the schema
 	$(TOOLS)/sam build
 	$(TOOLS)/sam deploy --guided
+	$(MAKE) schema
+
+# The name that `sam deploy --guided` asked for.
+STACK ?= $(shell sed -nE 's/^stack_name = "(.*)"$$/\1/p' samconfig.toml | tail -n 1)
+
+.PHONY: schema
+schema: tools ## Bring the database of the deployed STACK to the schema of its code
+	$(TOOLS)/sam remote invoke MigrateFunction --stack-name "$(STACK)" --event '{"command": "schema"}'
 
 .PHONY: contract
 contract: ## Refresh contract/, the unchanged copy of SHARED/contract and SHARED/fixtures

@@ -1,13 +1,15 @@
 //! Every route of the routers reaches its function behind API Gateway (`template.yaml`) and under
-//! `make watch` (`Cargo.toml`).
+//! `make watch` (`Cargo.toml`), and the template is as careful as it must be.
+
+mod template;
 
 use std::{collections::BTreeMap, process::Command};
 
 use serde_norway::Value;
 
-const TEMPLATE: &str = include_str!("../../../template.yaml");
-const MAKEFILE: &str = include_str!("../../../Makefile");
-const MANIFEST: &str = include_str!("../../../Cargo.toml");
+const TEMPLATE: &str = include_str!("../../../../template.yaml");
+const MAKEFILE: &str = include_str!("../../../../Makefile");
+const MANIFEST: &str = include_str!("../../../../Cargo.toml");
 
 /// Returns every route of every function, with a value in place of each parameter.
 fn example_paths() -> Vec<(&'static str, String)> {
@@ -100,10 +102,15 @@ fn cargo_lambda_watch_sends_every_route_to_its_function() {
 }
 
 #[test]
-fn every_function_of_the_template_exists() {
-    let names: Vec<&str> = local::functions().into_iter().map(|(name, _)| name).collect();
-    for function in template_paths().values() {
-        assert!(names.contains(&function.as_str()), "{function}");
+fn every_path_of_the_template_leads_to_a_route() {
+    let functions = local::functions();
+    for (path, function) in template_paths().iter().filter(|(path, _)| *path != "$default") {
+        let routes = functions.iter().find(|(name, _)| name == function).map(|(_, routes)| routes);
+        let routes = routes.unwrap_or_else(|| panic!("{path} leads to {function}, which has no routes"));
+        let alone =
+            BTreeMap::from([(path.clone(), "here".to_owned()), ("$default".to_owned(), "elsewhere".to_owned())]);
+        let leads_to = |route: &str| choose(&alone, &route.replace(['{', '}'], "")) == "here";
+        assert!(routes.iter().any(|route| leads_to(route.path)), "no route of {function} is at {path}");
     }
 }
 
