@@ -113,9 +113,8 @@ impl Opening {
         let mut variables = self.variables.clone();
         variables.add_secrets().await;
         let config = Config::read(self.runtime, variables).map_err(|problems| problems.to_string());
-        let app = config
-            .and_then(App::new)
-            .inspect_err(|problem| tracing::error!(problem, "configuration.refused"))?;
+        let app =
+            config.and_then(App::new).inspect_err(|problem| tracing::error!(problem, "configuration.refused"))?;
         Ok(held.insert(app).clone())
     }
 }

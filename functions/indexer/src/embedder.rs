@@ -17,6 +17,7 @@ use shared::{
     clients::{EmbeddingModel, Failure, Patience},
     config::EmbeddingProvider,
     http::App,
+    metrics::{self, Metric},
 };
 use tokio::time::Instant;
 use vectors::{CacheKey, CacheKind, EmbeddingCache, Store};
@@ -130,6 +131,8 @@ async fn look_up(app: &App, state: &State, model: &dyn EmbeddingModel, wanted: &
     match tokio::time::timeout(CACHE_TIMEOUT, find).await.unwrap_or(Err(Error::StoreTimedOut)) {
         Ok(mut found) => {
             tracing::debug!(hits = found.len(), texts = hashes.len(), "embedding_cache.read");
+            metrics::add(Metric::CacheHits, found.len() as u64);
+            metrics::add(Metric::CacheMisses, hashes.len().saturating_sub(found.len()) as u64);
             for wanted in wanted {
                 if let Some(vector) = found.remove(&wanted.hash) {
                     wanted.found = Some(Ok(unit(vector)));

@@ -8,7 +8,12 @@ use indexer::{
     command::{Cli, Command},
 };
 use serde_json::Value;
-use shared::{error::with_causes, http::App, job};
+use shared::{
+    error::with_causes,
+    http::App,
+    job,
+    metrics::{self, Metric},
+};
 
 /// How much of its time a function uses: what it has begun must end too.
 const USED: f64 = 0.7;
@@ -21,8 +26,24 @@ fn main() -> ExitCode {
 async fn perform(app: &App, command: Command, left: Duration) -> Result<Value, String> {
     let index = Index::of(app);
     let answer = match command {
-        Command::Run => index.drain(left.mul_f64(USED)).await.map(serde_json::to_value),
+        Command::Run => {
+            let drained = index.drain(left.mul_f64(USED)).await;
+            measure(&index).await;
+            drained.map(serde_json::to_value)
+        }
         Command::Status => index.status().await.map(serde_json::to_value),
     };
     answer.map_err(|error| with_causes(&error))?.map_err(|error| error.to_string())
+}
+
+/// Counts what waits after a run.
+async fn measure(index: &Index<'_>) {
+    match index.status().await {
+        Ok(status) => {
+            metrics::set(Metric::OutboxDepth, status.pending.unsigned_abs());
+            metrics::set(Metric::OutboxAge, status.oldest_ms.unwrap_or_default().unsigned_abs() / 1000);
+        }
+        // A database that is down has failed the run already.
+        Err(error) => tracing::warn!(error = with_causes(&error), "outbox.unmeasured"),
+    }
 }

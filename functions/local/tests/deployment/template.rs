@@ -149,7 +149,8 @@ fn every_variable_of_a_function_is_a_setting() {
 fn routes_on_which_secrets_are_guessed_or_others_are_called_are_throttled() {
     let template = template();
     let limits = template["Resources"]["Api"]["Properties"]["RouteSettings"].as_mapping().expect("limits");
-    let limited: BTreeSet<&str> = limits.keys().filter_map(|route| Some(route.as_str()?.split_once(' ')?.1)).collect();
+    let limited: BTreeSet<&str> =
+        limits.keys().filter_map(|route| Some(route.as_str()?.split_once(' ')?.1)).collect();
     let paths = template_paths();
     for path in &limited {
         assert!(paths.contains_key(*path), "{path} is limited but no event has it");

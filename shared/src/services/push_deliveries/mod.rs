@@ -30,6 +30,7 @@ use crate::{
     clock::Millis,
     config::OutboundPolicy,
     ids::ClaimId,
+    metrics::{self, Metric},
     repositories::{
         self,
         push_deliveries::{Count, Delivery},
@@ -163,6 +164,8 @@ pub async fn run(
             repositories::push_slots::update_finished(&ctx.db, &slot.slot, ctx.now()).await?;
         }
     }
+    metrics::add(Metric::Pushes, report.sent);
+    metrics::add(Metric::PushFailures, report.failed);
     tracing::info!(
         push.slots = report.slots.join(" "),
         push.matched = report.matched,
