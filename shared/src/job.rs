@@ -85,7 +85,7 @@ fn in_executor(work: impl FnOnce(&tokio::runtime::Runtime) -> Result<(), String>
 
 /// The state of a function that answers no requests. It is built when it is first asked for, with what lies in
 /// secrets, and again after the database has refused a password, which may have been rotated.
-pub struct Opening {
+struct Opening {
     runtime: Runtime,
     variables: Variables,
     app: Mutex<Option<App>>,
@@ -93,8 +93,7 @@ pub struct Opening {
 
 impl Opening {
     /// Prepares to build the state. Nothing is signed by such a function, so its secret is one that nobody knows.
-    #[must_use]
-    pub fn new(runtime: Runtime, mut variables: Variables) -> Self {
+    fn new(runtime: Runtime, mut variables: Variables) -> Self {
         let digit = |_| char::from_digit(u32::try_from(SystemRandom.below(16)).ok()?, 16);
         let secret: String = (0..64).filter_map(digit).collect();
         variables.set_default("JWT_SECRET", secret);
@@ -105,7 +104,7 @@ impl Opening {
     ///
     /// # Errors
     /// The configuration is wrong; the message, which is logged too, lists everything that is.
-    pub async fn app(&self) -> Result<App, String> {
+    async fn app(&self) -> Result<App, String> {
         let mut held = self.app.lock().await;
         if let Some(app) = held.as_ref().filter(|app| !app.context.db.was_refused()) {
             return Ok(app.clone());
