@@ -5,6 +5,7 @@ mod arguments;
 mod cold_start;
 mod memo_page;
 mod migration;
+mod pushes;
 mod report;
 mod scratch;
 mod vectors;
@@ -43,6 +44,10 @@ Usage: bench [COMMAND] [OPTION...]
               appends, at the server that TEST_S3_ENDPOINT names
     --cached N      rows of the cache and vectors; default: 10000
     --appends N     rows that are appended one by one; default: 10000
+
+  pushes      one run of the schedule with many rules that are due, against a fast endpoint; on the same databases
+    --rules N       rules; default: 10000
+    --users N       users who have them; default: 1000
 
 Each prints a table and writes the same as JSON to bench/COMMAND.json beside the directory of this
 binary, that is in target/, or with a command to --json FILE.
@@ -89,8 +94,10 @@ async fn run(mut arguments: Vec<String>) -> Result<(), String> {
             println!();
             let migration = migration::run(migration::Options::read(&mut arguments)?).await;
             println!();
+            let pushes = pushes::run(pushes::Options::read(&mut arguments)?).await;
+            println!();
             let vectors = vectors::run(vectors::Options::read(&mut arguments)?).await;
-            cold_start.and(memo_page).and(migration).and(vectors)
+            cold_start.and(memo_page).and(migration).and(pushes).and(vectors)
         }
         Some("cold-start") => {
             let options = cold_start::Options::read(&mut arguments)?;
@@ -106,6 +113,11 @@ async fn run(mut arguments: Vec<String>) -> Result<(), String> {
             let options = migration::Options::read(&mut arguments)?;
             arguments.finish()?;
             migration::run(options).await
+        }
+        Some("pushes") => {
+            let options = pushes::Options::read(&mut arguments)?;
+            arguments.finish()?;
+            pushes::run(options).await
         }
         Some("vectors") => {
             let options = vectors::Options::read(&mut arguments)?;

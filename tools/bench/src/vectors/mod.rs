@@ -1,6 +1,6 @@
 //! How many requests a look-up in the cache and a vector search send to S3: from a process that has just started,
-//! and from one that has asked before; with rows that were written at once, and with rows that were appended one
-//! by one and then compacted.
+//! and from one that has asked before; with rows that were written at once, and with the same rows of which many
+//! were appended one by one and then compacted. And how much longer a look-up takes among the latter.
 
 mod proxy;
 
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use self::proxy::Proxy;
 use crate::{
     arguments::Arguments,
-    report::{PROFILE, Samples, Table, write_json},
+    report::{PROFILE, Samples, Table, round, write_json},
 };
 
 /// The length of the vectors.
@@ -31,6 +31,12 @@ const MODEL: CacheKey<'_> = CacheKey { model_hash: "model", modality_type: None 
 /// The most requests, warm and cold (DESIGN section 9); what has none is reported alone.
 const BUDGETS: [(&str, usize, usize); 3] =
     [("hit of 1", 6, 12), ("hit of 100 of one batch", 6, 12), ("hit of 100 scattered", 100, 100)];
+
+/// How many look-ups are timed, each in a process that has asked before.
+const TIMED: usize = 50;
+
+/// How many times longer a look-up may take after the appends once maintenance has run.
+const MAX_SLOWDOWN: f64 = 2.0;
 
 /// The variable that tells this program that it has the credentials.
 const PREPARED: &str = "BENCH_S3_PREPARED";
@@ -121,22 +127,47 @@ impl Bucket {
 
 async fn measure(options: &Options, endpoint: &str) -> Result<(), String> {
     let server = endpoint.trim_start_matches("http://").trim_end_matches('/');
-    let proxy = Proxy::start(server).map_err(|error| error.to_string())?;
     let bucket = variable("TEST_S3_BUCKET").unwrap_or_default();
-    let uri = format!("s3://{bucket}/bench-vectors-{}", std::process::id());
-    let bucket = Bucket { proxy, uri };
-    let failed = |error: ::vectors::Error| error.to_string();
+    let open = |name: &str| {
+        let proxy = Proxy::start(server).map_err(|error| error.to_string())?;
+        let uri = format!("s3://{bucket}/bench-vectors-{}-{name}", std::process::id());
+        Ok::<_, String>(Bucket { proxy, uri })
+    };
+    let rows = options.rows + options.appends;
+    println!("S3 requests of vectors of {DIMENSIONS} numbers ({PROFILE} build), {rows} rows");
+    let at_once = open("at-once")?;
+    fill(&at_once, rows, options.rows).await?;
+    let appended = open("appended")?;
+    let cache = fill(&appended, options.rows, options.rows).await?;
+    let mut appending = Samples::default();
+    for row in options.rows..rows {
+        appending.time(append(&cache, row..row + 1)).await?;
+        let appends = row + 1 - options.rows;
+        if appends.is_multiple_of(UPKEEP_EVERY) {
+            upkeep(&appended).await?;
+            println!("{appends} of {} appends", options.appends);
+        }
+    }
+    upkeep(&appended).await?;
+    let results = [
+        ("written at once, compacted", State::of(&at_once, rows).await?),
+        ("after single appends, compacted", State::of(&appended, rows).await?),
+    ];
+    report(options, &results, &appending)
+}
 
-    println!("S3 requests of vectors of {DIMENSIONS} numbers ({PROFILE} build), {} rows", options.rows);
+/// Writes rows of the cache and vectors of memos in large batches, and compacts them.
+async fn fill(bucket: &Bucket, cached: usize, vectors: usize) -> Result<EmbeddingCache, String> {
+    let failed = |error: ::vectors::Error| error.to_string();
     let cache = EmbeddingCache::open_or_create(&bucket.cache_store()?, CacheKind::Text, DIMENSIONS).await;
     let cache = cache.map_err(failed)?;
-    for start in (0..options.rows).step_by(1000) {
-        append(&cache, "r", start..options.rows.min(start + 1000)).await?;
+    for start in (0..cached).step_by(1000) {
+        append(&cache, start..cached.min(start + 1000)).await?;
     }
     let table =
         VectorTable::open_or_create(&bucket.store()?, VectorKind::Memo, DIMENSIONS).await.map_err(failed)?;
-    for start in (0..options.rows).step_by(1000) {
-        let rows = (start..options.rows.min(start + 1000)).map(|n| VectorRow {
+    for start in (0..vectors).step_by(1000) {
+        let rows = (start..vectors.min(start + 1000)).map(|n| VectorRow {
             id: format!("m{n}"),
             uid: format!("u{}", n % 10),
             vector: vector(n as u64, DIMENSIONS),
@@ -145,25 +176,12 @@ async fn measure(options: &Options, endpoint: &str) -> Result<(), String> {
         });
         table.append(&rows.collect::<Vec<_>>()).await.map_err(failed)?;
     }
-    upkeep(&bucket).await?;
-    let mut results = vec![("written at once, compacted", scenarios(&bucket, options.rows).await?)];
-
-    let mut appending = Samples::default();
-    for n in 0..options.appends {
-        let rows = options.rows + n;
-        appending.time(append(&cache, "r", rows..rows + 1)).await?;
-        if (n + 1) % UPKEEP_EVERY == 0 {
-            upkeep(&bucket).await?;
-            println!("{} of {} appends", n + 1, options.appends);
-        }
-    }
-    upkeep(&bucket).await?;
-    results.push(("after single appends, compacted", scenarios(&bucket, options.rows + options.appends).await?));
-    report(options, &results, &appending)
+    upkeep(bucket).await?;
+    Ok(cache)
 }
 
-async fn append(cache: &EmbeddingCache, prefix: &str, numbers: std::ops::Range<usize>) -> Result<(), String> {
-    let rows: Vec<_> = numbers.map(|n| (format!("{prefix}{n}"), vector(n as u64, DIMENSIONS))).collect();
+async fn append(cache: &EmbeddingCache, numbers: std::ops::Range<usize>) -> Result<(), String> {
+    let rows: Vec<_> = numbers.map(|n| (format!("r{n}"), vector(n as u64, DIMENSIONS))).collect();
     let rows: Vec<_> = rows.iter().map(|(hash, vector)| (hash.as_str(), vector.as_slice())).collect();
     cache.append(MODEL, &rows, 1).await.map_err(|error| error.to_string())
 }
@@ -182,6 +200,38 @@ struct Scenario {
     warm: usize,
     cold_ms: Samples,
     warm_ms: Samples,
+}
+
+/// What was measured of one store.
+struct State {
+    scenarios: Vec<Scenario>,
+    /// Look-ups of one text.
+    looking_up: Samples,
+}
+
+impl State {
+    async fn of(bucket: &Bucket, rows: usize) -> Result<Self, String> {
+        Ok(Self { scenarios: scenarios(bucket, rows).await?, looking_up: look_ups(bucket, rows).await? })
+    }
+}
+
+/// Times look-ups of one text each, of different ones, since the cache remembers what it has found.
+async fn look_ups(bucket: &Bucket, rows: usize) -> Result<Samples, String> {
+    let failed = |error: ::vectors::Error| error.to_string();
+    let cache = EmbeddingCache::open_or_create(&bucket.cache_store()?, CacheKind::Text, DIMENSIONS).await;
+    let cache = cache.map_err(failed)?;
+    let mut samples = Samples::default();
+    for number in 0..=TIMED {
+        let hash = format!("r{}", number * (rows / (TIMED + 1)));
+        let wanted = [hash.as_str()];
+        let found = cache.find(MODEL, &wanted);
+        // The first one opens the table.
+        let found = if number == 0 { found.await } else { samples.time(found).await };
+        if found.map_err(failed)?.len() != 1 {
+            return Err(format!("{hash} is not found"));
+        }
+    }
+    Ok(samples)
 }
 
 /// Measures every kind of request, each from a process that has just started and from one that has asked for
@@ -247,15 +297,11 @@ impl Scenario {
     }
 }
 
-fn report(
-    options: &Options,
-    results: &[(&'static str, Vec<Scenario>)],
-    appending: &Samples,
-) -> Result<(), String> {
+fn report(options: &Options, results: &[(&'static str, State); 2], appending: &Samples) -> Result<(), String> {
     let mut table = Table::new(&["requests", "warm", "cold", "budget", "warm ms", "cold ms", "kept"]);
     let mut rows = Vec::new();
-    for (state, scenarios) in results {
-        for Scenario { name, cold, warm, cold_ms, warm_ms } in scenarios {
+    for (state, measured) in results {
+        for Scenario { name, cold, warm, cold_ms, warm_ms } in &measured.scenarios {
             let budget = BUDGETS.iter().find(|(budgeted, ..)| budgeted == name);
             let kept = budget.map(|(_, most_warm, most_cold)| warm <= most_warm && cold <= most_cold);
             table.row(vec![
@@ -273,7 +319,17 @@ fn report(
     }
     table.print();
     println!("an append of one row takes {:.0} ms (median of {})", appending.median(), options.appends);
+    let [at_once, appended] = results.each_ref().map(|(_, measured)| &measured.looking_up);
+    let slowdown = appended.median() / at_once.median();
+    println!(
+        "a look-up takes {:.1} ms, after single appends {:.1} ms (medians of {TIMED}): {slowdown:.2} times as long, \
+         budget {MAX_SLOWDOWN}",
+        at_once.median(),
+        appended.median(),
+    );
+    let look_ups = json!({"atOnceMs": at_once.to_json(), "appendedMs": appended.to_json(),
+        "slowdown": round(slowdown), "kept": slowdown <= MAX_SLOWDOWN});
     let results: Value = json!({"profile": PROFILE, "rows": options.rows, "appends": options.appends,
-        "appendMs": appending.to_json(), "results": rows});
+        "appendMs": appending.to_json(), "lookUps": look_ups, "results": rows});
     write_json("vectors", options.json.clone(), &results)
 }
