@@ -139,6 +139,8 @@ async fn serve(config: Config, stores: Option<VectorStores>) -> Result<(), Strin
     }
     tokio::spawn(tell_of_old_install(app.context.db.clone(), stores));
     let bound = listener.local_addr().map_err(|error| error.to_string())?;
+    // Before it says that it is there: whoever reads that may want it to stop.
+    let stop = stop_requested()?;
     let ready = format!("AIMO {} listens on http://{bound}", env!("CARGO_PKG_VERSION"));
     if io::stdout().is_terminal() {
         println!("{ready}");
@@ -157,7 +159,7 @@ async fn serve(config: Config, stores: Option<VectorStores>) -> Result<(), Strin
     }
     let router = local::router(&app);
     axum::serve(listener, router)
-        .with_graceful_shutdown(stop_requested())
+        .with_graceful_shutdown(stop)
         .await
         .map_err(|error| format!("the server failed: {error}"))
 }
@@ -176,16 +178,14 @@ fn begin_schedules(app: &App) {
     });
     begin(app, Every::Minute, now, |app, _| {
         async move {
-            let drained = Index::of(&app).drain(INDEXING).await.map_err(|error| with_causes(&error))?;
-            if drained.stored > 0 {
-                maintenance::upkeep_early(&app).await.map_err(|error| with_causes(&error))?;
-            }
-            Ok(())
+            let drained = Index::of(&app).drain(INDEXING).await;
+            drained.map(|_| ()).map_err(|error| with_causes(&error))
         }
         .boxed()
     });
+    // It logs what became of each step, as at night.
+    begin(app, Every::Hour, now, |app, _| async move { maintenance::early(&app).map(|_| Ok(())).await }.boxed());
     begin(app, Every::Day { hour: MAINTENANCE_HOUR }, now, |app, _| {
-        // It logs what became of each step.
         async move { maintenance::run(&app).map(|_| Ok(())).await }.boxed()
     });
 }
@@ -232,18 +232,19 @@ fn explain(error: &shared::db::Error, config: &Config) -> String {
     }
 }
 
-/// Waits for Ctrl-C or SIGTERM. Requests that are being served are finished.
-async fn stop_requested() {
-    let terminated = async {
-        if let Ok(mut signal) = signal(SignalKind::terminate()) {
-            signal.recv().await;
-        } else {
-            std::future::pending::<()>().await;
+/// Begins to listen for Ctrl-C and SIGTERM, and returns what ends with the first of them. Requests that are being
+/// served are finished.
+///
+/// # Errors
+/// The operating system refuses.
+fn stop_requested() -> Result<impl Future<Output = ()>, String> {
+    let listen = |kind| signal(kind).map_err(|error| format!("signals cannot be listened to: {error}"));
+    let (mut terminated, mut interrupted) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminated.recv() => {}
+            _ = interrupted.recv() => {}
         }
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        () = terminated => {}
-    }
-    tracing::info!("server.stopping");
+        tracing::info!("server.stopping");
+    })
 }

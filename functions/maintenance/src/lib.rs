@@ -1,4 +1,5 @@
-//! `maintenance`: keeps tables, vectors and files in order, once a day (DESIGN section 2).
+//! `maintenance`: keeps tables, vectors and files in order, once a day (DESIGN section 2), and looks each hour for
+//! tables that should not wait so long (`docs/decisions/0012-upkeep-by-the-hour.md`).
 //!
 //! Each step is reported, and one that fails does not stop the others. All of it is safe beside running writers,
 //! and beside another maintenance, which would only do the work twice.
@@ -15,6 +16,7 @@ use shared::{
     http::App,
     services::{pending_files, push_deliveries},
 };
+use vectors::TableState;
 
 pub use repair::{Repaired, repair};
 
@@ -61,10 +63,20 @@ impl Report {
     }
 }
 
+/// A table with more fragments is compacted before the day is over: each makes every write and look-up slower.
+const MAX_FRAGMENTS: u64 = 500;
+
+/// Compacts the tables that should not wait for the night.
+pub async fn early(app: &App) -> Report {
+    let mut report = Report::default();
+    upkeep(app, &mut report, Some(MAX_FRAGMENTS)).await;
+    report
+}
+
 /// Does everything that is done daily.
 pub async fn run(app: &App) -> Report {
     let mut report = Report::default();
-    upkeep(app, &mut report).await;
+    upkeep(app, &mut report, None).await;
     report.add("repair vectors", repair(app).await.map_err(|error| with_causes(&error)));
     let collected = pending_files::collect(&app.context).await;
     report.add("collect files", collected.map_err(|error| with_causes(&error)));
@@ -73,8 +85,9 @@ pub async fn run(app: &App) -> Report {
     report
 }
 
-/// Compacts every table of vectors and caches, and removes their old versions.
-async fn upkeep(app: &App, report: &mut Report) {
+/// Compacts every table of vectors and caches, and removes their old versions. With a number, only of the tables
+/// that have more fragments.
+async fn upkeep(app: &App, report: &mut Report, more_than: Option<u64>) {
     let Some(settings) = &app.config.vector_store else { return };
     let opened = async {
         let store = Index::of(app).patient_store()?;
@@ -86,38 +99,29 @@ async fn upkeep(app: &App, report: &mut Report) {
         Err(error) => return report.add("open the vector store", Err::<(), _>(with_causes(&error))),
     };
     for name in vectors::tables_of_ours(&names) {
-        report.add(format!("upkeep {name}"), store.upkeep(&name, settings.retention).await);
+        let done = async {
+            if let Some(fragments) = more_than
+                && store.state(&name).await?.is_none_or(|state| state.fragments <= fragments)
+            {
+                return Ok(None);
+            }
+            store.upkeep(&name, settings.retention).await
+        };
+        report.add(format!("upkeep {name}"), done.await);
     }
 }
 
-/// A table with more versions is compacted before the day is over: each makes the next write and every opening
-/// slower.
-const MAX_VERSIONS: u64 = 500;
-
-/// Compacts the tables that should not wait for the daily upkeep.
+/// Returns how each table of vectors and caches is.
 ///
 /// # Errors
 /// The vector store fails.
-pub async fn upkeep_early(app: &App) -> indexer::Result<()> {
-    let Some(settings) = &app.config.vector_store else { return Ok(()) };
-    let store = Index::of(app).patient_store()?;
-    let versions = status(app).await?;
-    for (name, _) in versions.into_iter().filter(|(_, versions)| *versions > MAX_VERSIONS) {
-        let done = store.upkeep(&name, settings.retention).await?;
-        tracing::info!(table = name, ?done, "maintenance.early");
-    }
-    Ok(())
-}
-
-/// Returns the number of versions of each table of vectors and caches.
-///
-/// # Errors
-/// The vector store fails.
-pub async fn status(app: &App) -> indexer::Result<BTreeMap<String, u64>> {
+pub async fn status(app: &App) -> indexer::Result<BTreeMap<String, TableState>> {
     let store = Index::of(app).store().await?;
-    let mut versions = BTreeMap::new();
+    let mut tables = BTreeMap::new();
     for name in vectors::tables_of_ours(&store.table_names().await?) {
-        versions.insert(name.clone(), store.versions(&name).await?.unwrap_or_default());
+        if let Some(state) = store.state(&name).await? {
+            tables.insert(name, state);
+        }
     }
-    Ok(versions)
+    Ok(tables)
 }

@@ -7,12 +7,13 @@ use maintenance::{Repaired, repair};
 use serde_json::json;
 use shared::clock::ManualClock;
 use testing::{Client, Kind, Server, Settings, directory, empty_database, on_every_database};
-use vectors::{Store, StoreOptions, VectorKind, VectorRow, VectorTable};
+use vectors::{CacheKey, CacheKind, EmbeddingCache, Store, StoreOptions, VectorKind, VectorRow, VectorTable};
 
 on_every_database!(
     what_is_missing_outdated_or_stray_is_mended,
     vectors_of_another_model_are_made_again,
     every_step_is_reported_and_none_stops_the_others,
+    a_table_of_many_fragments_does_not_wait_for_the_night,
 );
 
 const NOW: i64 = 1_750_000_000_000;
@@ -143,4 +144,25 @@ async fn every_step_is_reported_and_none_stops_the_others(kind: Kind) {
     for step in ["upkeep memo_vectors", "repair vectors", "collect files", "prune push deliveries"] {
         assert!(steps.contains(&(step.to_owned(), true)), "{steps:?}");
     }
+}
+
+async fn a_table_of_many_fragments_does_not_wait_for_the_night(kind: Kind) {
+    let desk = Desk::start(kind).await;
+    desk.write("memo").await;
+    drain(&desk.server).await;
+    let uri = desk.store.display().to_string();
+    let store = Store::open_or_create(&StoreOptions { uri, ..StoreOptions::default() }).await.expect("a store");
+    let cache = EmbeddingCache::open_or_create(&store, CacheKind::Text, 32).await.expect("a cache");
+    let key = CacheKey { model_hash: "model", modality_type: None };
+    let app = &desk.server.app;
+    let fragments = async |table: &str| maintenance::status(app).await.expect("an answer")[table].fragments;
+    for n in fragments("embedding_cache").await..500 {
+        cache.append(key, &[(&format!("c{n}"), &[0.5; 32])], NOW).await.expect("stored");
+    }
+    assert!(!maintenance::early(app).await.has_failed());
+    assert_eq!((fragments("embedding_cache").await, fragments("memo_vectors").await), (500, 1));
+    cache.append(key, &[("one more", &[0.5; 32])], NOW).await.expect("stored");
+    let report = maintenance::early(app).await;
+    assert!(!report.has_failed() && report.steps.len() == 2, "{report:?}");
+    assert_eq!((fragments("embedding_cache").await, fragments("memo_vectors").await), (1, 1));
 }

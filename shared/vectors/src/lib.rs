@@ -55,6 +55,6 @@ pub use embedding_cache::{CacheKey, CacheKind, EmbeddingCache};
 pub use error::{Error, Result};
 pub use snapshot::{Column, Snapshot};
 pub use store::{Store, StoreOptions};
-pub use upkeep::{TableUpkeep, tables_of_ours};
+pub use upkeep::{TableState, TableUpkeep, tables_of_ours};
 pub use values::{Rows, Value, Values};
 pub use vector_table::{Hit, Stored, VectorKind, VectorRow, VectorTable};

@@ -18,6 +18,19 @@ enum Owned {
     Vectors(VectorKind),
 }
 
+/// How a table is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TableState {
+    /// The number of rows.
+    pub rows: u64,
+    /// The number of versions.
+    pub versions: u64,
+    /// The number of parts that its rows are in: one for each write since the last upkeep, and those that it has
+    /// made.
+    pub fragments: u64,
+}
+
 /// What upkeep made of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -52,20 +65,22 @@ fn owned(name: &str) -> Option<Owned> {
     [CacheKind::Text, CacheKind::Multimodal].into_iter().any(is_of).then_some(Owned::Cache)
 }
 
-async fn count_versions(table: &Table) -> Result<u64> {
+async fn state(table: &Table) -> Result<TableState> {
     let failed = |error: &(dyn std::error::Error + 'static)| Error::table(table.name(), "counted", error);
     let dataset = dataset(table).await.map_err(|error| failed(&error))?;
-    dataset.count_versions().boxed().await.map_err(|error| failed(&error))
+    let rows = dataset.count_rows(None).boxed().await.map_err(|error| failed(&error))?;
+    let versions = dataset.count_versions().boxed().await.map_err(|error| failed(&error))?;
+    Ok(TableState { rows: rows as u64, versions, fragments: dataset.count_fragments() as u64 })
 }
 
 impl Store {
-    /// Returns the number of versions of a table, or nothing when there is no such table.
+    /// Returns how a table is, or nothing when there is no such table.
     ///
     /// # Errors
     /// The store fails.
-    pub async fn versions(&self, table: &str) -> Result<Option<u64>> {
+    pub async fn state(&self, table: &str) -> Result<Option<TableState>> {
         let Some(opened) = self.table(table).await? else { return Ok(None) };
-        count_versions(&opened).await.map(Some)
+        state(&opened).await.map(Some)
     }
 
     /// Merges the small files of a table, brings its indexes up to date, and removes versions older than
@@ -77,7 +92,7 @@ impl Store {
     pub async fn upkeep(&self, name: &str, retention: Duration) -> Result<Option<TableUpkeep>> {
         let Some(owned) = owned(name) else { return Ok(None) };
         let Some(table) = self.table(name).await? else { return Ok(None) };
-        let versions_before = count_versions(&table).await?;
+        let before = state(&table).await?;
         let indexed: &[&str] = match &owned {
             Owned::Cache => &cache::INDEXED,
             Owned::Vectors(kind) => &kind.indexed(),
@@ -93,11 +108,11 @@ impl Store {
             })
         };
         let pruned = maintenance::retrying(name, "pruned", || prune().boxed()).await?;
-        let rows = table.count_rows(None).boxed().await.map_err(|error| Error::table(name, "counted", &error))?;
+        let after = state(&table).await?;
         Ok(Some(TableUpkeep {
-            rows: rows as u64,
-            versions_before,
-            versions: count_versions(&table).await?,
+            rows: after.rows,
+            versions_before: before.versions,
+            versions: after.versions,
             removed_bytes: pruned.prune.map_or(0, |removed| removed.bytes_removed),
         }))
     }

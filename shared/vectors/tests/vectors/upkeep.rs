@@ -19,13 +19,16 @@ async fn old_versions_go_and_rows_stay() {
     for n in 0..30 {
         cache.append(MODEL, &[(&format!("c{n}"), &vector(n, 8))], 1).await.expect("stored");
     }
-    assert_eq!(store.versions("nothing").await.expect("an answer"), None);
-    assert!(store.versions("embedding_cache").await.expect("an answer").is_some_and(|versions| versions > 30));
+    assert_eq!(store.state("nothing").await.expect("an answer"), None);
+    let state = async || store.state("embedding_cache").await.expect("an answer").expect("it is there");
+    let before = state().await;
+    assert!(before.versions > 30 && (before.fragments, before.rows) == (30, 30), "{before:?}");
     // A reader who has begun keeps what it reads.
     let kept = store.upkeep("embedding_cache", Duration::from_hours(1)).await.expect("done").expect("it is ours");
     assert!(kept.versions > kept.versions_before && kept.rows == 30, "{kept:?}");
     let done = store.upkeep("embedding_cache", Duration::ZERO).await.expect("done").expect("it is ours");
     assert!(done.versions <= 2 && done.rows == 30 && done.removed_bytes > 0, "{done:?}");
+    assert_eq!(state().await.fragments, 1);
     let hashes: Vec<_> = (0..30).map(|n| format!("c{n}")).collect();
     let hashes: Vec<_> = hashes.iter().map(String::as_str).collect();
     assert_eq!(cache.find(MODEL, &hashes).await.expect("hits").len(), 30);
@@ -38,10 +41,10 @@ async fn an_old_install_is_left_alone() {
     for n in 0..3 {
         write_table(&store, "memos", &columns, &[json!({"memoId": format!("m{n}")})]).await;
     }
-    let before = store.versions("memos").await.expect("an answer");
+    let before = store.state("memos").await.expect("an answer");
     assert_eq!(store.upkeep("memos", Duration::ZERO).await.expect("an answer"), None);
     assert_eq!(store.upkeep("nothing", Duration::ZERO).await.expect("an answer"), None);
-    assert_eq!(store.versions("memos").await.expect("an answer"), before);
+    assert_eq!(store.state("memos").await.expect("an answer"), before);
     assert_eq!(read_all(&snapshot(&store, "memos").await).await.len(), 3);
 
     let names = ["memos", "embedding_cache", "embedding_cache_12", "embedding_cache_x", "memo_vectors", "tags"];
