@@ -24,6 +24,7 @@ use shared::{
     error::with_causes,
     http::App,
     ids::{MemoId, Uid},
+    metrics::{self, Metric},
     repositories::{self, memos::MemoRecord},
     services::text::{beginning, shortened},
 };
@@ -84,6 +85,7 @@ impl Inquiry<'_> {
         let notes = self.retrieve().await.unwrap_or_else(|error| {
             // Contract: the client cannot tell this from a question without notes (E2); the operator can.
             tracing::error!(error = with_causes(&error), "explore.not_retrieved");
+            metrics::add(Metric::Failures, 1);
             Vec::new()
         });
         if notes.is_empty() {
