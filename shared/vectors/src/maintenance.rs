@@ -66,3 +66,29 @@ pub(crate) async fn optimize(table: &Table) -> Result<()> {
     retrying(table.name(), "indexed", || index().boxed()).await?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// Returns how often a write is tried that always fails.
+    async fn attempts(error: impl Fn() -> lancedb::Error + Send + Sync) -> u32 {
+        let attempts = Cell::new(0);
+        let write = || {
+            attempts.set(attempts.get() + 1);
+            let failed = Err::<(), _>(error());
+            async { failed }.boxed()
+        };
+        assert!(retrying("table", "written", write).await.is_err());
+        attempts.get()
+    }
+
+    #[tokio::test]
+    async fn conflicts_are_tried_again_a_few_times_and_nothing_else_is() {
+        let conflict = || lance::Error::retryable_commit_conflict_source(1, "another writer".into());
+        assert_eq!(attempts(|| lancedb::Error::Lance { source: conflict() }).await, ATTEMPTS);
+        assert_eq!(attempts(|| lancedb::Error::InvalidInput { message: "wrong".to_owned() }).await, 1);
+    }
+}

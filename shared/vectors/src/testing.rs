@@ -8,6 +8,8 @@
 
 #![expect(clippy::missing_panics_doc, reason = "a test helper that panics fails the test, which is its purpose")]
 
+mod proxy;
+
 use std::sync::Arc;
 
 use arrow_array::{
@@ -21,6 +23,7 @@ use lancedb::table::NaNVectorBehavior;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use serde_json::Value;
 
+pub use self::proxy::{Proxy, Stop};
 use crate::{Store, values::is_vector};
 
 /// Columns: name, type, and whether a cell may be null.

@@ -20,7 +20,7 @@ pub use client::{Answer, Client, PASSWORD, SERVICE_TOKEN, Server, Settings};
 pub use database::{Kind, empty_database, execute, fetch, shared_database};
 pub use form::Form;
 pub use provider::{Answering, Asked, Provider};
-pub use storage::{directory, s3_settings};
+pub use storage::{directory, run_with_s3_credentials, s3_settings, s3_vector_settings};
 
 /// Percent-encodes every byte of a text, for a query, a form or a path.
 #[must_use]

@@ -19,28 +19,32 @@ on_every_database!(
     an_indexer_killed_at_any_time_loses_and_doubles_nothing,
 );
 
-/// Starts the program.
-fn start(desk: &Desk) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_indexer"))
+/// Returns the program, to be started.
+pub fn program(desk: &Desk) -> Command {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_indexer"));
+    program
         .arg("run")
         .env("DATABASE_URL", &desk.database_url)
         .env("DATABASE_SSL_MODE", "prefer")
         .envs(desk.settings())
         .current_dir(std::env::temp_dir())
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the program starts")
+        .stderr(Stdio::null());
+    program
 }
 
-fn kill(mut process: Child) {
+fn start(desk: &Desk) -> Child {
+    program(desk).spawn().expect("the program starts")
+}
+
+pub fn kill(mut process: Child) {
     // SIGKILL.
     process.kill().expect("it can be killed");
     process.wait().expect("it ends");
 }
 
 /// Lets the claims of the killed program end.
-async fn pass_claims(desk: &Desk) {
+pub async fn pass_claims(desk: &Desk) {
     desk.server.execute("UPDATE vector_outbox SET next_attempt_at = 0").await;
 }
 

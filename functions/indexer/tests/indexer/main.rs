@@ -3,6 +3,7 @@
 mod drain;
 mod failures;
 mod kill;
+mod steps;
 mod together;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -129,7 +130,7 @@ fn settings(store: &std::path::Path, provider: &Provider) -> Vec<(&'static str, 
     vec![
         ("LANCEDB_URI", store.display().to_string()),
         ("OPENAI_BASE_URL", provider.url()),
-        ("OPENAI_API_KEY", "key".to_owned()),
+        ("OPENAI_API_KEY", "sk-of-the-tests".to_owned()),
         ("OPENAI_EMBEDDING_DIMENSIONS", DIMENSIONS.to_string()),
     ]
 }

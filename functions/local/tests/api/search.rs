@@ -1,6 +1,7 @@
 //! What is found by meaning (`contract/memos.md` routes 2 and 8, `contract/explore.md` section 2), with
 //! embeddings of the process itself, which know words and no meaning.
 
+mod bucket;
 mod failures;
 mod filters;
 mod freshness;

@@ -2,16 +2,14 @@
 //! and from one that has asked before; with rows that were written at once, and with the same rows of which many
 //! were appended one by one and then compacted. And how much longer a look-up takes among the latter.
 
-mod proxy;
-
 use std::{env, path::PathBuf, process::Command, time::Duration};
 
 use ::vectors::{
-    CacheKey, CacheKind, EmbeddingCache, Store, StoreOptions, VectorKind, VectorRow, VectorTable, testing::vector,
+    CacheKey, CacheKind, EmbeddingCache, Store, StoreOptions, VectorKind, VectorRow, VectorTable,
+    testing::{Proxy, vector},
 };
 use serde_json::{Value, json};
 
-use self::proxy::Proxy;
 use crate::{
     arguments::Arguments,
     report::{PROFILE, Samples, Table, round, write_json},
