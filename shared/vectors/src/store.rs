@@ -191,8 +191,9 @@ impl Store {
 
     /// Returns the connection, unless the directory does not exist.
     async fn existing(&self) -> Result<Option<&Connection>> {
-        match self.inner.location.directory() {
-            Some(directory) if !directory.is_dir() => Ok(None),
+        match self.inner.location.directory().map(std::fs::metadata) {
+            // Another failure, such as a file in the way, is no empty store.
+            Some(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             _ => self.connection().await.map(Some),
         }
     }

@@ -29,6 +29,18 @@ async fn a_new_store_is_made_by_the_first_write() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_in_the_way_is_no_empty_store() {
+    let directory = TempDir::new().expect("a directory");
+    let file = directory.path().join("file");
+    std::fs::write(&file, "in the way").expect("a file");
+    for path in [file.clone(), file.join("lancedb")] {
+        let store = Store::open_or_create(&options(&path.display().to_string())).await.expect("a place");
+        store.table_names().await.expect_err("no names");
+        VectorTable::open(&store, VectorKind::Memo).await.expect_err("no table");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_empty_directory_has_no_tables() {
     let directory = TempDir::new().expect("a directory");
     let store = Store::open(&options(&directory.path().display().to_string())).await.expect("a store");
