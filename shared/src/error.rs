@@ -13,37 +13,66 @@ use crate::{
 /// The result of services and handlers.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// The numeric codes of the envelope (`contract/http-conventions.md` section 2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Code {
+macro_rules! codes {
+    ($(#[doc = $doc:literal] $name:ident = $number:literal, $message:literal;)*) => {
+        /// The numeric codes of the envelope (`contract/http-conventions.md` section 2).
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Code {
+            $(#[doc = $doc] $name = $number,)*
+        }
+
+        impl Code {
+            /// All codes.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// Returns the message that is sent when the route gives none.
+            #[must_use]
+            pub fn default_message(self) -> &'static str {
+                match self {
+                    $(Self::$name => $message,)*
+                }
+            }
+
+            /// Returns what the code means, in English.
+            #[must_use]
+            pub fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$name => $doc.trim_ascii(),)*
+                }
+            }
+        }
+    };
+}
+
+codes! {
     /// A failure that has no better code.
-    System = 1,
+    System = 1, "系统错误";
     /// A parameter is missing, has the wrong type or an impossible value.
-    Params = 2,
+    Params = 2, "参数错误";
     /// The object does not exist, or belongs to somebody else.
-    NotFound = 3,
+    NotFound = 3, "资源不存在";
     /// The caller is not signed in.
-    Unauthorized = 4,
+    Unauthorized = 4, "未授权";
     /// There is no user with that e-mail.
-    UserNotFound = 1000,
+    UserNotFound = 1000, "用户不存在";
     /// The e-mail is registered already.
-    UserAlreadyExists = 1001,
+    UserAlreadyExists = 1001, "用户已存在";
     /// The password is wrong.
-    Password = 1002,
+    Password = 1002, "密码错误";
     /// The database failed, or something else that nobody foresaw.
-    Database = 2000,
+    Database = 2000, "数据库错误";
     /// The user has a category of that name.
-    CategoryAlreadyExists = 3001,
+    CategoryAlreadyExists = 3001, "类别已存在";
     /// The file is over the limit.
-    FileTooLarge = 4000,
+    FileTooLarge = 4000, "文件过大";
     /// Files of that media type are refused.
-    UnsupportedFileType = 4001,
+    UnsupportedFileType = 4001, "不支持的文件类型";
     /// There is no such attachment, or it belongs to somebody else.
-    AttachmentNotFound = 4002,
+    AttachmentNotFound = 4002, "附件不存在";
     /// A file could not be stored, read or deleted.
-    Storage = 4003,
+    Storage = 4003, "存储错误";
     /// The form of an upload cannot be read.
-    FileUpload = 4004,
+    FileUpload = 4004, "文件上传失败";
 }
 
 impl Code {
@@ -51,27 +80,6 @@ impl Code {
     #[must_use]
     pub fn number(self) -> i32 {
         self as i32
-    }
-
-    /// Returns the message that is sent when the route gives none.
-    #[must_use]
-    pub fn default_message(self) -> &'static str {
-        match self {
-            Self::System => "系统错误",
-            Self::Params => "参数错误",
-            Self::NotFound => "资源不存在",
-            Self::Unauthorized => "未授权",
-            Self::UserNotFound => "用户不存在",
-            Self::UserAlreadyExists => "用户已存在",
-            Self::Password => "密码错误",
-            Self::Database => "数据库错误",
-            Self::CategoryAlreadyExists => "类别已存在",
-            Self::FileTooLarge => "文件过大",
-            Self::UnsupportedFileType => "不支持的文件类型",
-            Self::AttachmentNotFound => "附件不存在",
-            Self::Storage => "存储错误",
-            Self::FileUpload => "文件上传失败",
-        }
     }
 }
 

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use rand::RngExt;
+use schemars::JsonSchema;
 use sea_query::{Nullable, Value};
 use serde::{Deserialize, Serialize};
 
@@ -57,7 +58,7 @@ macro_rules! identifiers {
         $(#[$doc])*
         ///
         /// An opaque, case-sensitive string.
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, sqlx::Type)]
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize, sqlx::Type)]
         #[serde(transparent)]
         #[sqlx(transparent)]
         pub struct $name(String);

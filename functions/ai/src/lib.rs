@@ -3,30 +3,28 @@
 use axum::extract::State;
 use shared::{
     Result,
-    dto::{
-        Fields,
-        ai::{SuggestedTags, Tool, Tools},
-    },
-    http::{Access, App, CurrentUser, Reply, Routes},
+    dto::ai::{SuggestedTags, TextToTag, Tool, Tools},
+    http::{Access, App, Body, CurrentUser, Reply, RouteTable},
     services::ai,
 };
 
 /// The route table.
 #[must_use]
-pub fn routes() -> Routes {
-    Routes::new().post("/api/v1/ai/generate-tags", Access::User, generate_tags).get(
+pub fn routes<R: RouteTable>() -> R {
+    R::default().post("/api/v1/ai/generate-tags", Access::User, generate_tags, "Suggest tags for a text").get(
         "/api/v1/ai/tools",
         Access::User,
         tools,
+        "List what the AI helper can do",
     )
 }
 
 async fn generate_tags(
     State(app): State<App>,
     CurrentUser(_): CurrentUser,
-    fields: Fields,
+    body: Body<TextToTag>,
 ) -> Result<Reply<SuggestedTags>> {
-    let content = fields.text("content")?.unwrap_or_default();
+    let TextToTag { content } = body.read()?;
     Ok(Reply(SuggestedTags { tags: ai::suggest_tags(app.chat(), &content).await? }))
 }
 

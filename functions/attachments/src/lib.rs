@@ -1,23 +1,23 @@
 //! `attachments`: attachments and the files of local storage (`contract/attachments.md`).
 
 use axum::{
-    extract::{Request, State},
+    extract::State,
     http::{HeaderMap, StatusCode, header},
-    response::{IntoResponse, Response},
+    response::{IntoResponse, NoContent, Response},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value;
 use shared::{
     Error, Result,
-    dto::{
-        Fields,
-        attachments::{Attachment, AttachmentPage, Details, NewUpload, UploadTicket},
+    dto::attachments::{
+        Attachment, AttachmentPage, Details, FileForm, NewProperties, NewUpload, TicketForm, UploadTicket,
     },
     error::Code,
     http::{
-        Access, App, CurrentUser, PathId, Query, Reply, Routes,
-        download::{Download, Wanted},
-        upload::{self, Upload},
+        Access, Answer, App, Body, CurrentUser, Operation, Owner, Paging, Params, PathId, Query, Reply,
+        RouteTable,
+        download::{Download, FileAnswer, Wanted},
+        upload::{self, Form, Upload},
     },
     ids::{AttachmentId, Uid},
     repositories,
@@ -29,34 +29,46 @@ use shared::{
 
 /// The route table.
 #[must_use]
-pub fn routes() -> Routes {
-    Routes::new()
-        .post("/api/v1/attachments/upload", Access::User, upload)
-        .get("/api/v1/attachments", Access::User, list)
-        .get("/api/v1/attachments/{attachmentId}", Access::User, get)
-        .delete("/api/v1/attachments/{attachmentId}", Access::User, delete)
-        .get("/api/v1/attachments/{attachmentId}/download", Access::User, download)
-        .patch("/api/v1/attachments/{attachmentId}/properties", Access::User, update_properties)
-        .post("/api/v1/attachments/ba/upload", Access::Service, import)
-        .post("/api/v1/attachments/uploads", Access::User, reserve)
-        .post("/api/v1/attachments/uploads/{attachmentId}/complete", Access::User, complete)
-        .get("/api/v1/files/{*key}", Access::Public, read_file)
-        .post("/api/v1/files/{*key}", Access::Public, write_file)
+pub fn routes<R: RouteTable>() -> R {
+    R::default()
+        .post("/api/v1/attachments/upload", Access::User, upload, "Upload a file")
+        .get("/api/v1/attachments", Access::User, list, "List the attachments")
+        .get("/api/v1/attachments/{attachmentId}", Access::User, get, "Get an attachment")
+        .delete("/api/v1/attachments/{attachmentId}", Access::User, delete, "Delete an attachment and its file")
+        .get("/api/v1/attachments/{attachmentId}/download", Access::User, download, "Download an attachment")
+        .patch(
+            "/api/v1/attachments/{attachmentId}/properties",
+            Access::User,
+            update_properties,
+            "Replace the properties of an attachment",
+        )
+        .post("/api/v1/attachments/ba/upload", Access::Service, import, "Upload a file for a user, as a machine")
+        .post("/api/v1/attachments/uploads", Access::User, reserve, "Announce a file that goes to the store")
+        .post(
+            "/api/v1/attachments/uploads/{attachmentId}/complete",
+            Access::User,
+            complete,
+            "Say that an announced file has arrived",
+        )
+        .get("/api/v1/files/{*key}", Access::Public, read_file, "Read a file of the local store by its signed URL")
+        .post("/api/v1/files/{*key}", Access::Public, write_file, "Send an announced file to the local store")
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(inline)]
 struct OneAttachment {
     message: &'static str,
     attachment: Attachment,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(inline)]
 struct Deleted {
     message: &'static str,
 }
 
-async fn receive(app: &App, uid: &Uid, request: Request) -> Result<Attachment> {
-    let form = upload::receive(app, request, "file", |_, _| Ok(())).await?;
+async fn receive(app: &App, uid: &Uid, form: Form<FileForm>) -> Result<Attachment> {
+    let form = upload::receive(app, form, "file", |_, _| Ok(())).await?;
     let details = Details::of_form(form.field("createdAt"), form.field("properties"));
     attachments::upload(&app.context, uid, form.into_file()?, details).await
 }
@@ -64,27 +76,31 @@ async fn receive(app: &App, uid: &Uid, request: Request) -> Result<Attachment> {
 async fn upload(
     State(app): State<App>,
     CurrentUser(user): CurrentUser,
-    request: Request,
+    form: Form<FileForm>,
 ) -> Result<Reply<OneAttachment>> {
-    let attachment = receive(&app, &user.uid, request).await?;
+    let attachment = receive(&app, &user.uid, form).await?;
     Ok(Reply(OneAttachment { message: "File uploaded successfully", attachment }))
 }
 
-async fn import(State(app): State<App>, query: Query, request: Request) -> Result<Reply<OneAttachment>> {
-    let uid = query.text("uid").filter(|uid| !uid.is_empty());
-    let uid = Uid::from(uid.ok_or(Error::params("User ID (uid) is required"))?);
+async fn import(
+    State(app): State<App>,
+    owner: Params<Owner>,
+    form: Form<FileForm>,
+) -> Result<Reply<OneAttachment>> {
+    let Owner { uid } = owner.read()?;
     let user = repositories::users::find_by_id(&app.context.db, &uid).await?;
     user.ok_or(Error::not_found("User not found"))?;
-    let attachment = receive(&app, &uid, request).await?;
+    let attachment = receive(&app, &uid, form).await?;
     Ok(Reply(OneAttachment { message: "File uploaded successfully via BA authentication", attachment }))
 }
 
 async fn list(
     State(app): State<App>,
     CurrentUser(user): CurrentUser,
-    query: Query,
+    params: Params<Paging<20>>,
 ) -> Result<Reply<AttachmentPage>> {
-    Ok(Reply(attachments::list(&app.context, &user.uid, query.page(20)?).await?))
+    let Paging(page) = params.read()?;
+    Ok(Reply(attachments::list(&app.context, &user.uid, page).await?))
 }
 
 async fn get(
@@ -108,12 +124,10 @@ async fn update_properties(
     State(app): State<App>,
     CurrentUser(user): CurrentUser,
     PathId(id): PathId<AttachmentId>,
-    body: Fields,
+    body: Body<NewProperties>,
 ) -> Result<Reply<OneAttachment>> {
-    let Some(Value::Object(properties)) = body.value("properties") else {
-        return Err(Error::params("Properties are required"));
-    };
-    let attachment = attachments::update_properties(&app.context, &user.uid, &id, properties).await?;
+    let NewProperties { properties } = body.read()?;
+    let attachment = attachments::update_properties(&app.context, &user.uid, &id, &properties).await?;
     Ok(Reply(OneAttachment { message: "Properties updated successfully", attachment }))
 }
 
@@ -122,7 +136,7 @@ async fn download(
     CurrentUser(user): CurrentUser,
     PathId(id): PathId<AttachmentId>,
     headers: HeaderMap,
-) -> Result<Response> {
+) -> FileOrRedirect {
     let answer = async {
         match attachments::download(&app.context, &user.uid, &id).await? {
             attachments::Download::Redirect(url) => {
@@ -140,15 +154,32 @@ async fn download(
             }
         }
     };
-    answer.await.map_err(|error| Error::NoDownload(Box::new(error)))
+    FileOrRedirect(FileAnswer(answer.await))
+}
+
+/// The file itself, or where the bucket has it.
+struct FileOrRedirect(FileAnswer);
+
+impl IntoResponse for FileOrRedirect {
+    fn into_response(self) -> Response {
+        self.0.into_response()
+    }
+}
+
+impl Answer for FileOrRedirect {
+    fn describe(operation: &mut Operation<'_>) {
+        FileAnswer::describe(operation);
+        operation.answer(302, "The file is in a bucket.");
+        operation.answer_header(302, "Location", "Where it is, for a limited time.");
+    }
 }
 
 async fn reserve(
     State(app): State<App>,
     CurrentUser(user): CurrentUser,
-    body: Fields,
+    body: Body<NewUpload>,
 ) -> Result<Reply<UploadTicket>> {
-    Ok(Reply(direct_uploads::reserve(&app.context, &user.uid, NewUpload::try_from(&body)?).await?))
+    Ok(Reply(direct_uploads::reserve(&app.context, &user.uid, body.read()?).await?))
 }
 
 async fn complete(
@@ -160,15 +191,34 @@ async fn complete(
     Ok(Reply(OneAttachment { message: "File uploaded successfully", attachment }))
 }
 
+/// The query of a signed URL.
+#[derive(JsonSchema)]
+struct Signed {
+    /// When the URL expires.
+    expires: String,
+    /// The signature.
+    signature: String,
+}
+
+impl TryFrom<&Query> for Signed {
+    type Error = Error;
+
+    fn try_from(query: &Query) -> Result<Self> {
+        let [expires, signature] =
+            ["expires", "signature"].map(|name| query.text(name).unwrap_or_default().into());
+        Ok(Self { expires, signature })
+    }
+}
+
 async fn read_file(
     State(app): State<App>,
     PathId(path): PathId<String>,
-    query: Query,
+    params: Params<Signed>,
     headers: HeaderMap,
-) -> Result<Response> {
+) -> FileAnswer {
     let answer = async {
-        let [expires, signature] = ["expires", "signature"].map(|name| query.text(name).unwrap_or_default());
-        let file = attachments::local_file(&app.context, &path, expires, signature).await?;
+        let Signed { expires, signature } = params.read()?;
+        let file = attachments::local_file(&app.context, &path, &expires, &signature).await?;
         let LocalFile { presentation, size, object } = file;
         let wanted = Wanted::of(&headers, size);
         let content = object.open(&app.context, wanted.range()).await?;
@@ -182,18 +232,22 @@ async fn read_file(
         };
         Ok(download.into_response(app.config.runtime))
     };
-    answer.await.map_err(|error| Error::NoDownload(Box::new(error)))
+    FileAnswer(answer.await)
 }
 
 /// Takes the place of the bucket to which a form is posted, and answers like one.
-async fn write_file(State(app): State<App>, PathId(path): PathId<String>, request: Request) -> Result<StatusCode> {
+async fn write_file(
+    State(app): State<App>,
+    PathId(path): PathId<String>,
+    form: Form<TicketForm>,
+) -> Result<NoContent> {
     let context = &app.context;
     let accepts =
         |_: Option<&str>, form: &Upload| direct_uploads::check_permission(context, &path, &permission_of(form)?);
-    let form = upload::receive(&app, request, "file", accepts).await?;
+    let form = upload::receive(&app, form, "file", accepts).await?;
     let permission = permission_of(&form)?;
     direct_uploads::receive(context, &path, &permission, &form.into_file()?.content).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
 fn permission_of(form: &Upload) -> Result<Permission> {

@@ -1,42 +1,43 @@
 //! `categories`: categories of memos (`contract/categories-tags.md`).
 
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::Serialize;
 use shared::{
     Result,
-    dto::{
-        Fields,
-        categories::{Category, CategoryUpdate, NewCategory},
-    },
-    http::{Access, App, CurrentUser, PathId, Reply, Routes},
+    dto::categories::{Category, CategoryUpdate, NewCategory},
+    http::{Access, App, Body, CurrentUser, PathId, Reply, RouteTable},
     ids::CategoryId,
     services::categories,
 };
 
 /// The route table.
 #[must_use]
-pub fn routes() -> Routes {
-    Routes::new()
-        .get("/api/v1/categories", Access::User, list)
-        .post("/api/v1/categories", Access::User, create)
-        .get("/api/v1/categories/{categoryId}", Access::User, get)
-        .put("/api/v1/categories/{categoryId}", Access::User, update)
-        .delete("/api/v1/categories/{categoryId}", Access::User, delete)
+pub fn routes<R: RouteTable>() -> R {
+    R::default()
+        .get("/api/v1/categories", Access::User, list, "List the categories")
+        .post("/api/v1/categories", Access::User, create, "Create a category")
+        .get("/api/v1/categories/{categoryId}", Access::User, get, "Get a category")
+        .put("/api/v1/categories/{categoryId}", Access::User, update, "Rename or recolour a category")
+        .delete("/api/v1/categories/{categoryId}", Access::User, delete, "Delete a category, not its memos")
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(inline)]
 struct CategoryList {
     message: &'static str,
     categories: Vec<Category>,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(inline)]
 struct OneCategory {
     message: &'static str,
     category: Category,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(inline)]
 struct Deleted {
     message: &'static str,
 }
@@ -58,9 +59,9 @@ async fn get(
 async fn create(
     State(app): State<App>,
     CurrentUser(user): CurrentUser,
-    body: Fields,
+    body: Body<NewCategory>,
 ) -> Result<Reply<OneCategory>> {
-    let category = categories::create(&app.context, &user.uid, NewCategory::try_from(&body)?).await?;
+    let category = categories::create(&app.context, &user.uid, body.read()?).await?;
     Ok(Reply(OneCategory { message: "Category created successfully", category }))
 }
 
@@ -68,9 +69,9 @@ async fn update(
     State(app): State<App>,
     CurrentUser(user): CurrentUser,
     PathId(id): PathId<CategoryId>,
-    body: Fields,
+    body: Body<CategoryUpdate>,
 ) -> Result<Reply<OneCategory>> {
-    let category = categories::update(&app.context, &user.uid, &id, CategoryUpdate::try_from(&body)?).await?;
+    let category = categories::update(&app.context, &user.uid, &id, body.read()?).await?;
     Ok(Reply(OneCategory { message: "Category updated successfully", category }))
 }
 

@@ -1,30 +1,33 @@
 //! `conversations`: the history of conversations with the model (`contract/conversations.md`).
 
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::Serialize;
 use shared::{
     Error, Result,
-    dto::{
-        Fields,
-        conversations::{
-            Conversation, ConversationDetail, ConversationUpdate, Message, NewConversation, NewMessage,
-        },
+    dto::conversations::{
+        Conversation, ConversationDetail, ConversationUpdate, Message, NewConversation, NewMessage,
     },
-    http::{Access, App, CurrentUser, PathId, Reply, Routes},
+    http::{Access, App, Body, CurrentUser, PathId, Reply, RouteTable},
     ids::ConversationId,
     services::conversations,
 };
 
 /// The route table.
 #[must_use]
-pub fn routes() -> Routes {
-    Routes::new()
-        .get("/api/v1/explore/conversations", Access::User, list)
-        .post("/api/v1/explore/conversations", Access::User, create)
-        .get("/api/v1/explore/conversations/{conversationId}", Access::User, get)
-        .put("/api/v1/explore/conversations/{conversationId}", Access::User, update)
-        .delete("/api/v1/explore/conversations/{conversationId}", Access::User, delete)
-        .post("/api/v1/explore/conversations/{conversationId}/messages", Access::User, add_message)
+pub fn routes<R: RouteTable>() -> R {
+    R::default()
+        .get("/api/v1/explore/conversations", Access::User, list, "List the conversations with the model")
+        .post("/api/v1/explore/conversations", Access::User, create, "Begin a conversation")
+        .get("/api/v1/explore/conversations/{conversationId}", Access::User, get, "Get a conversation in full")
+        .put("/api/v1/explore/conversations/{conversationId}", Access::User, update, "Rename a conversation")
+        .delete("/api/v1/explore/conversations/{conversationId}", Access::User, delete, "Delete a conversation")
+        .post(
+            "/api/v1/explore/conversations/{conversationId}/messages",
+            Access::User,
+            add_message,
+            "Add a message to a conversation",
+        )
 }
 
 /// Gives the failures of a route the text that the contract prescribes.
@@ -32,25 +35,29 @@ fn or_failed(message: &'static str) -> impl FnOnce(Error) -> Error {
     move |error| error.or_failed(message)
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(inline)]
 struct ConversationList {
     items: Vec<Conversation>,
     total: usize,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(inline)]
 struct OneConversation {
     message: &'static str,
     conversation: Conversation,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(inline)]
 struct MessageAdded {
     message: &'static str,
     data: Message,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(inline)]
 struct Deleted {
     message: &'static str,
 }
@@ -73,9 +80,9 @@ async fn get(
 async fn create(
     State(app): State<App>,
     CurrentUser(user): CurrentUser,
-    body: Fields,
+    body: Body<NewConversation>,
 ) -> Result<Reply<OneConversation>> {
-    let conversation = conversations::create(&app.context, &user.uid, NewConversation::try_from(&body)?).await;
+    let conversation = conversations::create(&app.context, &user.uid, body.read()?).await;
     let conversation = conversation.map_err(or_failed("Failed to create conversation"))?;
     Ok(Reply(OneConversation { message: "Conversation created successfully", conversation }))
 }
@@ -84,10 +91,9 @@ async fn update(
     State(app): State<App>,
     CurrentUser(user): CurrentUser,
     PathId(id): PathId<ConversationId>,
-    body: Fields,
+    body: Body<ConversationUpdate>,
 ) -> Result<Reply<OneConversation>> {
-    let update = ConversationUpdate::try_from(&body)?;
-    let conversation = conversations::update(&app.context, &user.uid, &id, update).await;
+    let conversation = conversations::update(&app.context, &user.uid, &id, body.read()?).await;
     let conversation = conversation.map_err(or_failed("Failed to update conversation"))?;
     Ok(Reply(OneConversation { message: "Conversation updated successfully", conversation }))
 }
@@ -106,9 +112,9 @@ async fn add_message(
     State(app): State<App>,
     CurrentUser(user): CurrentUser,
     PathId(id): PathId<ConversationId>,
-    body: Fields,
+    body: Body<NewMessage>,
 ) -> Result<Reply<MessageAdded>> {
-    let added = conversations::add_message(&app.context, &user.uid, &id, NewMessage::try_from(&body)?).await;
+    let added = conversations::add_message(&app.context, &user.uid, &id, body.read()?).await;
     let data = added.map_err(or_failed("Failed to add message"))?;
     Ok(Reply(MessageAdded { message: "Message added successfully", data }))
 }

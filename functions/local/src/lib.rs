@@ -3,14 +3,15 @@
 //! The development server, the target of the tests, and the product for a single machine.
 
 use axum::Router;
-use shared::http::{App, Routes};
+use serde_json::Value;
+use shared::http::{App, Document, RouteTable, Routes};
 
 pub mod timers;
 mod web;
 
 /// The route tables of all functions, by name.
 #[must_use]
-pub fn functions() -> Vec<(&'static str, Routes)> {
+pub fn functions<R: RouteTable>() -> Vec<(&'static str, R)> {
     vec![
         ("auth", auth::routes()),
         ("users", users::routes()),
@@ -31,7 +32,17 @@ pub fn functions() -> Vec<(&'static str, Routes)> {
 /// The route table of the whole product.
 #[must_use]
 pub fn routes() -> Routes {
-    functions().into_iter().fold(Routes::new(), |all, (_, routes)| all.merge(routes))
+    functions().into_iter().fold(Routes::default(), |all, (_, routes)| all.merge(routes))
+}
+
+/// The description of the whole product in OpenAPI 3.1, without examples.
+#[must_use]
+pub fn description() -> Value {
+    let mut document = Document::new();
+    for (function, description) in functions() {
+        document.add(function, description);
+    }
+    document.into_value(env!("CARGO_PKG_VERSION"))
 }
 
 /// Makes the router of the whole product: the functions, and the web client if there is one.

@@ -5,13 +5,12 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
+use schemars::JsonSchema;
+use serde::Serialize;
 use shared::{
     Result,
-    dto::{
-        Fields,
-        asr::{NewTranscription, TaskStatus, Transcription},
-    },
-    http::{App, PathId, Reply},
+    dto::asr::{NewTranscription, Submitted, TaskStatus, Transcription},
+    http::{Answer, App, Body, Operation, PathId, Reply},
     services::asr::Speech,
 };
 
@@ -19,20 +18,20 @@ use crate::reply_limit::within_limit;
 
 const TOO_LARGE: &str = "Transcription failed";
 
-pub async fn transcribe(State(app): State<App>, fields: Fields) -> Response {
+pub async fn transcribe(State(app): State<App>, body: Body<NewTranscription>) -> Accepted<Submitted> {
     let submitted = async {
-        let new = NewTranscription::try_from(&fields)?;
+        let new = body.read()?;
         speech(&app)?.submit(&new).await
     };
-    accepted(submitted.await.map(Reply))
+    Accepted(submitted.await)
 }
 
-pub async fn transcribe_and_wait(State(app): State<App>, fields: Fields) -> Response {
+pub async fn transcribe_and_wait(State(app): State<App>, body: Body<NewTranscription>) -> Accepted<Transcription> {
     let found = async {
-        let new = NewTranscription::try_from(&fields)?;
+        let new = body.read()?;
         within_limit(speech(&app)?.submit_and_wait(&new).await?, TOO_LARGE)
     };
-    accepted(found.await.map(Reply))
+    Accepted(found.await)
 }
 
 pub async fn task(State(app): State<App>, PathId(id): PathId<String>) -> Result<Reply<TaskStatus>> {
@@ -53,10 +52,21 @@ fn speech(app: &App) -> Result<Speech<'_>> {
 
 /// Contract: the routes that hand files over answer 202 where others answer 200, also for refusals
 /// (contract/ai-asr-ocr-system.md, table of routes).
-fn accepted(answer: impl IntoResponse) -> Response {
-    let mut response = answer.into_response();
-    if response.status() == StatusCode::OK {
-        *response.status_mut() = StatusCode::ACCEPTED;
+pub struct Accepted<T>(Result<T>);
+
+impl<T: Serialize> IntoResponse for Accepted<T> {
+    fn into_response(self) -> Response {
+        let mut response = self.0.map(Reply).into_response();
+        if response.status() == StatusCode::OK {
+            *response.status_mut() = StatusCode::ACCEPTED;
+        }
+        response
     }
-    response
+}
+
+impl<T: JsonSchema + Serialize> Answer for Accepted<T> {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.payload::<T>(202);
+        operation.refusal(202);
+    }
 }

@@ -1,45 +1,46 @@
 //! `push-rules`: rules of scheduled pushes (`contract/push-rules-scheduler.md`).
 
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::Serialize;
 use shared::{
     Result,
-    dto::{
-        Fields,
-        push_rules::{NewPushRule, PushRule, PushRuleUpdate},
-    },
-    http::{Access, App, CurrentUser, PathId, Reply, Routes},
+    dto::push_rules::{NewPushRule, PushRule, PushRuleUpdate},
+    http::{Access, App, Body, CurrentUser, PathId, Reply, RouteTable},
     ids::PushRuleId,
     services::push_rules,
 };
 
 /// The route table.
 #[must_use]
-pub fn routes() -> Routes {
-    Routes::new()
-        .get("/api/v1/push-rules", Access::User, list)
-        .post("/api/v1/push-rules", Access::User, create)
-        .get("/api/v1/push-rules/{id}", Access::User, get)
-        .put("/api/v1/push-rules/{id}", Access::User, update)
-        .delete("/api/v1/push-rules/{id}", Access::User, delete)
-        .post("/api/v1/push-rules/{id}/test", Access::User, send_test)
+pub fn routes<R: RouteTable>() -> R {
+    R::default()
+        .get("/api/v1/push-rules", Access::User, list, "List the push rules")
+        .post("/api/v1/push-rules", Access::User, create, "Create a push rule")
+        .get("/api/v1/push-rules/{id}", Access::User, get, "Get a push rule")
+        .put("/api/v1/push-rules/{id}", Access::User, update, "Change a push rule")
+        .delete("/api/v1/push-rules/{id}", Access::User, delete, "Delete a push rule")
+        .post("/api/v1/push-rules/{id}/test", Access::User, send_test, "Send a push rule now")
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(inline)]
 #[serde(rename_all = "camelCase")]
 struct PushRuleList {
     message: &'static str,
     push_rules: Vec<PushRule>,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(inline)]
 #[serde(rename_all = "camelCase")]
 struct OnePushRule {
     message: &'static str,
     push_rule: PushRule,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(inline)]
 struct Done {
     message: &'static str,
 }
@@ -61,10 +62,9 @@ async fn get(
 async fn create(
     State(app): State<App>,
     CurrentUser(user): CurrentUser,
-    body: Fields,
+    body: Body<NewPushRule>,
 ) -> Result<Reply<OnePushRule>> {
-    let new = NewPushRule::try_from(&body)?;
-    let push_rule = push_rules::create(&app.context, &app.config.outbound, &user.uid, new).await?;
+    let push_rule = push_rules::create(&app.context, &app.config.outbound, &user.uid, body.read()?).await?;
     Ok(Reply(OnePushRule { message: "Push rule created successfully", push_rule }))
 }
 
@@ -72,10 +72,9 @@ async fn update(
     State(app): State<App>,
     CurrentUser(user): CurrentUser,
     PathId(id): PathId<PushRuleId>,
-    body: Fields,
+    body: Body<PushRuleUpdate>,
 ) -> Result<Reply<OnePushRule>> {
-    let update = PushRuleUpdate::try_from(&body)?;
-    let push_rule = push_rules::update(&app.context, &app.config.outbound, &user.uid, &id, update).await?;
+    let push_rule = push_rules::update(&app.context, &app.config.outbound, &user.uid, &id, body.read()?).await?;
     Ok(Reply(OnePushRule { message: "Push rule updated successfully", push_rule }))
 }
 

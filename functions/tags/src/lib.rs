@@ -1,42 +1,43 @@
 //! `tags`: tags of memos (`contract/categories-tags.md`).
 
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::Serialize;
 use shared::{
     Result,
-    dto::{
-        Fields,
-        tags::{NewTag, Tag, TagUpdate},
-    },
-    http::{Access, App, CurrentUser, PathId, Reply, Routes},
+    dto::tags::{NewTag, Tag, TagUpdate},
+    http::{Access, App, Body, CurrentUser, PathId, Reply, RouteTable},
     ids::TagId,
     services::tags,
 };
 
 /// The route table.
 #[must_use]
-pub fn routes() -> Routes {
-    Routes::new()
-        .get("/api/v1/tags", Access::User, list)
-        .post("/api/v1/tags", Access::User, create)
-        .get("/api/v1/tags/{tagId}", Access::User, get)
-        .put("/api/v1/tags/{tagId}", Access::User, update)
-        .delete("/api/v1/tags/{tagId}", Access::User, delete)
+pub fn routes<R: RouteTable>() -> R {
+    R::default()
+        .get("/api/v1/tags", Access::User, list, "List the tags")
+        .post("/api/v1/tags", Access::User, create, "Create a tag, or find the one of that name")
+        .get("/api/v1/tags/{tagId}", Access::User, get, "Get a tag")
+        .put("/api/v1/tags/{tagId}", Access::User, update, "Rename or recolour a tag")
+        .delete("/api/v1/tags/{tagId}", Access::User, delete, "Delete a tag and take it off its memos")
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(inline)]
 struct TagList {
     message: &'static str,
     tags: Vec<Tag>,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(inline)]
 struct OneTag {
     message: &'static str,
     tag: Tag,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(inline)]
 struct Deleted {
     message: &'static str,
 }
@@ -55,8 +56,12 @@ async fn get(
     Ok(Reply(OneTag { message: "Tag fetched successfully", tag }))
 }
 
-async fn create(State(app): State<App>, CurrentUser(user): CurrentUser, body: Fields) -> Result<Reply<OneTag>> {
-    let tag = tags::create(&app.context, &user.uid, NewTag::try_from(&body)?).await?;
+async fn create(
+    State(app): State<App>,
+    CurrentUser(user): CurrentUser,
+    body: Body<NewTag>,
+) -> Result<Reply<OneTag>> {
+    let tag = tags::create(&app.context, &user.uid, body.read()?).await?;
     Ok(Reply(OneTag { message: "Tag created successfully", tag }))
 }
 
@@ -64,9 +69,9 @@ async fn update(
     State(app): State<App>,
     CurrentUser(user): CurrentUser,
     PathId(id): PathId<TagId>,
-    body: Fields,
+    body: Body<TagUpdate>,
 ) -> Result<Reply<OneTag>> {
-    let tag = tags::update(&app.context, &user.uid, &id, TagUpdate::try_from(&body)?).await?;
+    let tag = tags::update(&app.context, &user.uid, &id, body.read()?).await?;
     Ok(Reply(OneTag { message: "Tag updated successfully", tag }))
 }
 

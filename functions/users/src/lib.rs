@@ -1,43 +1,53 @@
 //! `users`: the own user (`contract/auth-user.md`, routes 3 to 6).
 
-use axum::extract::{Request, State};
+use axum::extract::State;
+use schemars::JsonSchema;
 use serde::Serialize;
 use shared::{
     Result,
     dto::{
-        Fields,
+        attachments::AvatarForm,
         users::{PasswordChange, UserInfo, UserUpdate},
     },
-    http::{Access, App, CurrentUser, Reply, Routes, upload},
+    http::{
+        Access, App, Body, CurrentUser, Reply, RouteTable,
+        upload::{self, Form},
+    },
     services::{avatars, users},
 };
 
 /// The route table.
 #[must_use]
-pub fn routes() -> Routes {
-    Routes::new()
-        .get("/api/v1/user/info", Access::User, info)
-        .put("/api/v1/user/info", Access::User, update)
-        .post("/api/v1/user/password", Access::User, change_password)
-        .post("/api/v1/user/avatar", Access::User, upload_avatar)
+pub fn routes<R: RouteTable>() -> R {
+    R::default()
+        .get("/api/v1/user/info", Access::User, info, "Get the own user")
+        .put("/api/v1/user/info", Access::User, update, "Change the own name or picture")
+        .post("/api/v1/user/password", Access::User, change_password, "Change the own password")
+        .post("/api/v1/user/avatar", Access::User, upload_avatar, "Upload a picture of oneself")
 }
 
 async fn info(State(app): State<App>, CurrentUser(user): CurrentUser) -> Result<Reply<UserInfo>> {
     Ok(Reply(users::info(&app.context, &user.uid).await?))
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(inline)]
 struct Updated {
     message: &'static str,
     user: UserInfo,
 }
 
-async fn update(State(app): State<App>, CurrentUser(user): CurrentUser, body: Fields) -> Result<Reply<Updated>> {
-    let user = users::update(&app.context, &user.uid, UserUpdate::try_from(&body)?).await?;
+async fn update(
+    State(app): State<App>,
+    CurrentUser(user): CurrentUser,
+    body: Body<UserUpdate>,
+) -> Result<Reply<Updated>> {
+    let user = users::update(&app.context, &user.uid, body.read()?).await?;
     Ok(Reply(Updated { message: "User info updated successfully", user }))
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(inline)]
 struct PasswordChanged {
     message: &'static str,
 }
@@ -45,13 +55,14 @@ struct PasswordChanged {
 async fn change_password(
     State(app): State<App>,
     CurrentUser(user): CurrentUser,
-    body: Fields,
+    body: Body<PasswordChange>,
 ) -> Result<Reply<PasswordChanged>> {
-    users::change_password(&app.context, &user.uid, PasswordChange::try_from(&body)?).await?;
+    users::change_password(&app.context, &user.uid, body.read()?).await?;
     Ok(Reply(PasswordChanged { message: "密码修改成功" }))
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(inline)]
 struct AvatarUploaded {
     message: &'static str,
     avatar: String,
@@ -60,10 +71,9 @@ struct AvatarUploaded {
 async fn upload_avatar(
     State(app): State<App>,
     CurrentUser(user): CurrentUser,
-    request: Request,
+    form: Form<AvatarForm>,
 ) -> Result<Reply<AvatarUploaded>> {
-    let form =
-        upload::receive(&app, request, "avatar", |media_type, _| avatars::require_image(media_type)).await?;
+    let form = upload::receive(&app, form, "avatar", |media_type, _| avatars::require_image(media_type)).await?;
     let avatar = avatars::upload(&app.context, &user.uid, form.into_file()?).await?;
     Ok(Reply(AvatarUploaded { message: "Avatar uploaded successfully", avatar }))
 }

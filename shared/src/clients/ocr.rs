@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -12,13 +13,16 @@ use crate::config::Secret;
 const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 
 /// What is asked beside the text of a file.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, JsonSchema, Serialize)]
+#[schemars(rename = "OcrOptions", rename_all = "camelCase")]
 pub struct Options {
     /// Pictures of the parts.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(with = "Option<bool>")]
     pub return_crop_images: bool,
     /// Pictures of the layout.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(with = "Option<bool>")]
     pub need_layout_visualization: bool,
     /// The first page, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,16 +1,35 @@
 //! The AI helper (`contract/ai-asr-ocr-system.md`, AI helper).
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::Fields;
+use crate::{Error, Result};
+
+/// The body that asks for tags.
+#[derive(Debug, Clone, JsonSchema)]
+pub struct TextToTag {
+    /// The text, not blank.
+    pub content: String,
+}
+
+impl TryFrom<&Fields> for TextToTag {
+    type Error = Error;
+
+    fn try_from(fields: &Fields) -> Result<Self> {
+        Ok(Self { content: fields.text("content")?.unwrap_or_default() })
+    }
+}
+
 /// Tags that a model suggests.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct SuggestedTags {
     /// At most eight, in lower case.
     pub tags: Vec<String>,
 }
 
 /// What the AI helper can do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Tool {
     /// The id.
     pub id: &'static str,
@@ -23,7 +42,7 @@ pub struct Tool {
 }
 
 /// All tools.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Tools {
     /// In the order in which they are shown.
     pub tools: Vec<Tool>,

@@ -1,5 +1,6 @@
 //! Speech recognition (`contract/ai-asr-ocr-system.md`, Speech recognition).
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -7,11 +8,13 @@ use super::Fields;
 use crate::{Error, Result, clock::Millis};
 
 /// The body that hands files over.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
+#[schemars(rename_all = "camelCase")]
 pub struct NewTranscription {
     /// At least one URL, as given.
     pub file_urls: Vec<String>,
     /// Languages to expect.
+    #[schemars(with = "Option<Vec<String>>")]
     pub language_hints: Vec<String>,
 }
 
@@ -28,7 +31,7 @@ impl TryFrom<&Fields> for NewTranscription {
 }
 
 /// A task that has begun.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Submitted {
     /// The task.
@@ -40,7 +43,7 @@ pub struct Submitted {
 }
 
 /// How a task is doing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TaskStatus {
     /// The task.
@@ -58,7 +61,7 @@ pub struct TaskStatus {
 }
 
 /// What a task found.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Transcription {
     /// The provider's documents, unchanged.

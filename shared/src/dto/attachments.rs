@@ -1,5 +1,6 @@
 //! Attachments (`contract/attachments.md`).
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -17,12 +18,57 @@ pub struct UploadedFile {
     pub content: Spool,
 }
 
+/// The bytes of a file in a form.
+#[derive(Debug, Clone, Copy, JsonSchema)]
+#[schemars(inline, schema_with = "bytes")]
+pub struct Bytes;
+
+fn bytes(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "contentMediaType": "application/octet-stream"})
+}
+
+/// The form of an upload. What cannot be read of its texts is ignored.
+#[derive(Debug, Clone, JsonSchema)]
+#[schemars(rename_all = "camelCase")]
+pub struct FileForm {
+    /// The file.
+    pub file: Bytes,
+    /// The time of an import, in digits.
+    pub created_at: Option<String>,
+    /// What the client knows of the file: a JSON object.
+    pub properties: Option<String>,
+}
+
+/// The form of a picture.
+#[derive(Debug, Clone, JsonSchema)]
+pub struct AvatarForm {
+    /// The picture.
+    pub avatar: Bytes,
+}
+
+/// The form of a file that goes to the store directly: the fields of the ticket, then the file.
+#[derive(Debug, Clone, JsonSchema)]
+pub struct TicketForm {
+    /// Where the file goes, as the path says.
+    pub key: Option<String>,
+    /// The size that was announced.
+    pub size: String,
+    /// When the form expires.
+    pub expires: String,
+    /// The signature.
+    pub signature: String,
+    /// The file.
+    pub file: Bytes,
+}
+
 /// What a client says of a file beside its bytes.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, JsonSchema)]
+#[schemars(rename_all = "camelCase")]
 pub struct Details {
     /// The time of an import.
     pub created_at: Option<Millis>,
     /// What the client knows of the file.
+    #[schemars(with = "Option<Map<String, Value>>")]
     pub properties: Map<String, Value>,
 }
 
@@ -38,15 +84,17 @@ impl Details {
 }
 
 /// The announcement of a file that the client sends to the store by itself.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, JsonSchema)]
 pub struct NewUpload {
     /// The name of the file.
     pub filename: String,
     /// The declared media type.
+    #[schemars(rename = "type")]
     pub media_type: Option<String>,
     /// The size in bytes.
     pub size: u64,
     /// What else is known.
+    #[schemars(flatten)]
     pub details: Details,
 }
 
@@ -71,8 +119,26 @@ impl TryFrom<&Fields> for NewUpload {
     }
 }
 
+/// The body that replaces the properties of an attachment.
+#[derive(Debug, Clone, JsonSchema)]
+pub struct NewProperties {
+    /// What the client knows of the file.
+    pub properties: Map<String, Value>,
+}
+
+impl TryFrom<&Fields> for NewProperties {
+    type Error = Error;
+
+    fn try_from(fields: &Fields) -> Result<Self> {
+        match fields.value("properties") {
+            Some(Value::Object(properties)) => Ok(Self { properties: properties.clone() }),
+            _ => Err(Error::params("Properties are required")),
+        }
+    }
+}
+
 /// A stored file as a client sees it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Attachment {
     /// The id.
@@ -97,7 +163,7 @@ pub struct Attachment {
 }
 
 /// A page of attachments. Contract: without the wrapper of other lists (contract/attachments.md, route 2).
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize)]
 pub struct AttachmentPage {
     /// The attachments.
     pub items: Vec<Attachment>,
@@ -110,7 +176,7 @@ pub struct AttachmentPage {
 }
 
 /// What a client needs to send a file to the store by itself (`contract/attachments.md` section 6).
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UploadTicket {
     /// The id that the attachment will have.

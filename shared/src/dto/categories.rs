@@ -1,5 +1,6 @@
 //! Categories (`contract/categories-tags.md`).
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Fields, Patch};
@@ -10,7 +11,7 @@ use crate::{
 };
 
 /// A category of memos.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, sqlx::FromRow)]
 #[serde(rename_all = "camelCase")]
 pub struct Category {
     /// The id.
@@ -31,7 +32,7 @@ pub struct Category {
 const NAME_REQUIRED: &str = "Category name is required";
 
 /// The body that creates a category.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, JsonSchema)]
 pub struct NewCategory {
     /// The name, trimmed and not empty.
     pub name: String,
@@ -50,7 +51,7 @@ impl TryFrom<&Fields> for NewCategory {
 }
 
 /// The body that changes a category.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, JsonSchema)]
 pub struct CategoryUpdate {
     /// The new name, trimmed and not empty; absent keeps it.
     pub name: Option<String>,

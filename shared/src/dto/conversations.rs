@@ -1,5 +1,6 @@
 //! Conversations with the model, and their messages (`contract/conversations.md`).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -14,7 +15,7 @@ use crate::{
 const DEFAULT_TITLE: &str = "新对话";
 
 /// A conversation, without its messages.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, sqlx::FromRow)]
 #[serde(rename_all = "camelCase")]
 pub struct Conversation {
     /// The id.
@@ -30,7 +31,7 @@ pub struct Conversation {
 }
 
 /// A conversation with its messages.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize)]
 pub struct ConversationDetail {
     /// The conversation.
     #[serde(flatten)]
@@ -40,7 +41,7 @@ pub struct ConversationDetail {
 }
 
 /// A message of a conversation.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Message {
     /// The id.
@@ -48,6 +49,7 @@ pub struct Message {
     /// The conversation.
     pub conversation_id: ConversationId,
     /// `user` or `assistant`.
+    #[schemars(extend("enum" = ["user", "assistant"]))]
     pub role: String,
     /// The text, as given.
     pub content: String,
@@ -59,7 +61,7 @@ pub struct Message {
 }
 
 /// A memo that an answer rests on. Numbers keep the notation and precision in which they were sent.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Source {
     /// The memo.
@@ -80,9 +82,10 @@ pub struct Source {
 }
 
 /// The body that begins a conversation.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, JsonSchema)]
 pub struct NewConversation {
     /// The title, as given.
+    #[schemars(with = "Option<String>")]
     pub title: String,
 }
 
@@ -96,7 +99,7 @@ impl TryFrom<&Fields> for NewConversation {
 }
 
 /// The body that renames a conversation.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, JsonSchema)]
 pub struct ConversationUpdate {
     /// The title, as given, not blank.
     pub title: String,
@@ -112,13 +115,15 @@ impl TryFrom<&Fields> for ConversationUpdate {
 }
 
 /// The body that adds a message.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, JsonSchema)]
 pub struct NewMessage {
     /// `user` or `assistant`.
+    #[schemars(extend("enum" = ["user", "assistant"]))]
     pub role: String,
     /// The text, not blank.
     pub content: String,
     /// The memos that an answer rests on.
+    #[schemars(with = "Option<Vec<Source>>")]
     pub sources: Vec<Source>,
 }
 

@@ -1,12 +1,13 @@
 //! Questions about one's own notes, and the graph around a memo (`contract/explore.md`).
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Fields, search::query};
 use crate::{Error, Result, clock::Millis, ids::MemoId};
 
 /// A question.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, JsonSchema)]
 pub struct Question {
     /// What is asked, not blank.
     pub query: String,
@@ -24,7 +25,7 @@ impl TryFrom<&Fields> for Question {
 }
 
 /// The answer to a question.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Answer {
     /// Markdown, in which `[n]` cites the source of number `n`, from 1.
@@ -40,8 +41,9 @@ pub struct Answer {
 }
 
 /// A memo that an answer was made from.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "AnswerSource")]
 pub struct Source {
     /// The memo.
     pub memo_id: MemoId,
@@ -54,7 +56,7 @@ pub struct Source {
 }
 
 /// The memos around a memo, and where to go from there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Relationships {
     /// The graph.
@@ -64,7 +66,7 @@ pub struct Relationships {
 }
 
 /// The memos around a memo.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Graph {
     /// The memos, the one in the centre first.
@@ -78,7 +80,7 @@ pub struct Graph {
 }
 
 /// A memo of a graph.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Node {
     /// The memo.
@@ -95,7 +97,7 @@ pub struct Node {
 }
 
 /// What a memo of a graph is to the one in the centre.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NodeType {
     /// The memo in the centre.
@@ -107,7 +109,7 @@ pub enum NodeType {
 }
 
 /// What joins two memos of a graph.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Edge {
     /// Where it begins.
     pub source: MemoId,
@@ -121,7 +123,7 @@ pub struct Edge {
 }
 
 /// Why two memos are joined. Contract: the client knows `temporal` and `tag` too, which are never sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EdgeType {
     /// The centre names the other memo.

@@ -1,5 +1,8 @@
 //! Typed access to the members of a request body.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value};
 
 use crate::{Error, Result, clock::Millis};
@@ -31,6 +34,25 @@ impl<T> Patch<T> {
             Self::Clear => None,
             Self::Set(value) => Some(value),
         }
+    }
+}
+
+/// A member that may be absent or `null`.
+impl<T: JsonSchema> JsonSchema for Patch<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        Option::<T>::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Option::<T>::json_schema(generator)
+    }
+
+    fn _schemars_private_is_option() -> bool {
+        true
     }
 }
 

@@ -1,12 +1,13 @@
 //! Insights (`contract/insights-recommendations.md`).
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::memos::Memo;
 use crate::{clock::Millis, ids::MemoId};
 
 /// How many memos were written on a day.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct ActivityDay {
     /// The UTC day, `YYYY-MM-DD`.
     pub date: String,
@@ -15,7 +16,7 @@ pub struct ActivityDay {
 }
 
 /// The days on which memos were written.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Activity {
     /// The days with memos, oldest first.
@@ -27,7 +28,7 @@ pub struct Activity {
 }
 
 /// A memo of this day in another year.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OnThisDayMemo {
     /// The id.
@@ -41,7 +42,7 @@ pub struct OnThisDayMemo {
 }
 
 /// The memos of this day in other years.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OnThisDay {
     /// At most ten, newest first.
@@ -53,7 +54,7 @@ pub struct OnThisDay {
 }
 
 /// The memos that are recommended today.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize)]
 pub struct DailyRecommendations {
     /// Usually three, in the order of the choice; without `source` and `relations`.
     pub items: Vec<Memo>,

@@ -1,5 +1,6 @@
 //! Memos (`contract/memos.md`).
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Fields, Patch, attachments::Attachment, tags::Tag};
@@ -13,7 +14,7 @@ use crate::{
 pub const UNCATEGORIZED: &str = "__uncategorized__";
 
 /// A memo with everything that belongs to it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Memo {
     /// The id.
@@ -22,7 +23,7 @@ pub struct Memo {
     pub uid: Uid,
     /// Markdown or plain text, verbatim.
     pub content: String,
-    /// `text`, `audio` or `video`.
+    /// `text`, `audio` or `video`; old installs took other texts too.
     #[serde(rename = "type")]
     pub memo_type: String,
     /// The category; absent when there is none.
@@ -50,11 +51,13 @@ pub struct Memo {
 }
 
 /// The tags that a body names. Ids win over names; see [`TagChoice::is_empty`].
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, JsonSchema)]
 pub struct TagChoice {
     /// Ids of existing tags.
+    #[schemars(rename = "tagIds", with = "Option<Vec<TagId>>")]
     pub ids: Vec<TagId>,
     /// Names, found or created; used only when there are no ids.
+    #[schemars(rename = "tags", with = "Option<Vec<String>>")]
     pub names: Vec<String>,
 }
 
@@ -75,13 +78,21 @@ impl TagChoice {
         super::tags::check_names(&names)?;
         Ok(Some(Self { ids: into_ids(ids.unwrap_or_default()), names }))
     }
+}
 
-    /// Reads the body of `PUT /memos/:memoId/tags` (`contract/memos.md`, route 6), which drops
-    /// elements that are no text and takes an empty body as "no tags".
-    ///
-    /// # Errors
-    /// Code 2 when a member is no list, or a list is too long.
-    pub fn of_tags_route(fields: &Fields) -> Result<Self> {
+/// The body that replaces the tags of a memo (`contract/memos.md`, route 6). Elements that are no text are dropped,
+/// and an empty body means "no tags".
+#[derive(Debug, Clone, JsonSchema)]
+pub struct NewTags {
+    /// The tags.
+    #[schemars(flatten)]
+    pub tags: TagChoice,
+}
+
+impl TryFrom<&Fields> for NewTags {
+    type Error = Error;
+
+    fn try_from(fields: &Fields) -> Result<Self> {
         let read = |name: &str, message: &'static str| match fields.raw(name) {
             Some(value) if !value.is_array() && !is_falsy(value) => Err(Error::params(message)),
             Some(value) if value.is_array() => {
@@ -93,7 +104,8 @@ impl TagChoice {
         let names = read("tags", "Tags must be an array")?;
         let ids: Vec<String> = read("tagIds", "TagIds must be an array")?;
         super::tags::check_names(&names)?;
-        Ok(Self { ids: into_ids(ids.into_iter().filter(|id| !id.trim().is_empty()).collect()), names })
+        let ids = into_ids(ids.into_iter().filter(|id| !id.trim().is_empty()).collect());
+        Ok(Self { tags: TagChoice { ids, names } })
     }
 }
 
@@ -108,21 +120,27 @@ fn is_falsy(value: &serde_json::Value) -> bool {
 }
 
 /// The body that creates a memo.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, JsonSchema)]
+#[schemars(rename_all = "camelCase")]
 pub struct NewMemo {
     /// The text, not blank.
     pub content: String,
-    /// `text`, `audio` or `video`.
+    /// `text`, `audio` or `video`; `text` when it is absent.
+    #[schemars(rename = "type", with = "Option<String>", extend("enum" = ["text", "audio", "video", null]))]
     pub memo_type: String,
     /// The category.
     pub category_id: Option<CategoryId>,
     /// Attachments, as given.
+    #[schemars(with = "Option<Vec<AttachmentId>>")]
     pub attachments: Vec<AttachmentId>,
     /// Tags.
+    #[schemars(flatten)]
     pub tags: TagChoice,
     /// Related memos, as given.
+    #[schemars(rename = "relationIds", with = "Option<Vec<MemoId>>")]
     pub relations: Vec<MemoId>,
     /// Whether everybody may read the memo.
+    #[schemars(with = "Option<bool>")]
     pub is_public: bool,
     /// The time of an import.
     pub created_at: Option<Millis>,
@@ -130,6 +148,29 @@ pub struct NewMemo {
     pub updated_at: Option<Millis>,
     /// The URL it came from.
     pub source: Option<String>,
+}
+
+/// The body with which a machine creates a memo.
+#[derive(Debug, Clone, JsonSchema)]
+pub struct ImportedMemo {
+    /// The memo.
+    #[schemars(flatten)]
+    pub memo: NewMemo,
+    /// The name of a category, found or created; not blank.
+    pub category: Option<String>,
+}
+
+impl TryFrom<&Fields> for ImportedMemo {
+    type Error = Error;
+
+    fn try_from(fields: &Fields) -> Result<Self> {
+        let memo = NewMemo::try_from(fields)?;
+        let category = fields.short_text("category")?;
+        if category.as_deref().is_some_and(|name| name.trim().is_empty()) {
+            return Err(Error::params("Category cannot be empty"));
+        }
+        Ok(Self { memo, category })
+    }
 }
 
 impl TryFrom<&Fields> for NewMemo {
@@ -155,19 +196,23 @@ impl TryFrom<&Fields> for NewMemo {
 }
 
 /// The body that changes a memo. `None` keeps what is stored.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, JsonSchema)]
+#[schemars(rename_all = "camelCase")]
 pub struct MemoUpdate {
     /// The text, not blank.
     pub content: String,
     /// `text`, `audio` or `video`.
+    #[schemars(rename = "type", extend("enum" = ["text", "audio", "video", null]))]
     pub memo_type: Option<String>,
     /// The category.
     pub category_id: Patch<CategoryId>,
     /// Replaces the list.
     pub attachments: Option<Vec<AttachmentId>>,
     /// Replaces the list.
+    #[schemars(flatten)]
     pub tags: Option<TagChoice>,
     /// Replaces the list.
+    #[schemars(rename = "relationIds")]
     pub relations: Option<Vec<MemoId>>,
     /// Whether everybody may read the memo.
     pub is_public: Option<bool>,
@@ -244,7 +289,8 @@ impl CategoryFilter {
 }
 
 /// The time by which a list is sorted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, JsonSchema)]
+#[schemars(rename_all = "camelCase", inline)]
 pub enum SortBy {
     /// When a memo was written.
     #[default]
@@ -254,27 +300,34 @@ pub enum SortBy {
 }
 
 /// The order of a list.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, JsonSchema)]
 pub struct Sort {
-    /// The time.
+    /// The time; `createdAt` unless given.
+    #[schemars(rename = "sortBy", with = "Option<SortBy>")]
     pub by: SortBy,
-    /// Oldest first.
+    /// `asc` shows the oldest first; `desc` unless given.
+    #[schemars(rename = "sortOrder", with = "Option<String>", extend("enum" = ["asc", "desc"]))]
     pub ascending: bool,
 }
 
 /// Which memos a list shows. All conditions must hold.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, JsonSchema)]
 pub struct MemoFilter {
     /// A text that the content contains, literally.
     pub search: Option<String>,
-    /// The category.
+    /// The category; `__uncategorized__` means none.
+    #[schemars(rename = "categoryId", with = "Option<String>")]
     pub category: CategoryFilter,
     /// Names of tags, all of which the memo must carry.
+    #[schemars(with = "Option<Vec<String>>")]
     pub tags: Vec<String>,
     /// The earliest time of writing.
+    #[schemars(rename = "startDate")]
     pub created_from: Option<Millis>,
     /// The latest time of writing.
+    #[schemars(rename = "endDate")]
     pub created_to: Option<Millis>,
     /// Only memos that everybody may read.
+    #[schemars(skip)]
     pub public_only: bool,
 }

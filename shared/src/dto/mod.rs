@@ -2,7 +2,8 @@
 //! instead of `null` (`contract/http-conventions.md` sections 10 and 11).
 //!
 //! Types of answers derive `Serialize`. Types of requests are read from [`Fields`], since the
-//! contract words the failures of single members.
+//! contract words the failures of single members. Both derive `JsonSchema`: their doc comments are what the description
+//! of the API says of them.
 
 pub mod ai;
 pub mod app_versions;

@@ -1,5 +1,6 @@
 //! Text recognition (`contract/ai-asr-ocr-system.md`, OCR).
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -10,33 +11,50 @@ use crate::{Error, Result, clients::ocr::Options};
 const MAX_FILES: usize = 10;
 
 /// The body that asks for text.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, JsonSchema)]
 pub struct OcrRequest {
-    /// At least one URL, Base64 text or data URL, as given.
+    /// At most ten URLs, Base64 texts or data URLs, as given; a single one may be a text instead of a list.
+    #[schemars(with = "OneOrMany")]
     pub files: Vec<String>,
     /// The provider; `None` for the default one.
     pub provider: Option<String>,
+}
+
+/// A list, or its only element.
+#[derive(JsonSchema)]
+#[schemars(inline, untagged)]
+#[expect(dead_code, reason = "the schema of a member that is read by hand")]
+enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl TryFrom<&Fields> for OcrRequest {
+    type Error = Error;
+
+    fn try_from(fields: &Fields) -> Result<Self> {
+        Ok(Self { files: files(fields)?, provider: provider(fields)? })
+    }
+}
+
+/// The body that asks for everything about the files.
+#[derive(Debug, Clone, JsonSchema)]
+pub struct FullOcrRequest {
+    /// The files.
+    #[schemars(flatten)]
+    pub request: OcrRequest,
     /// What is asked beside the text.
+    #[schemars(with = "Option<Options>")]
     pub options: Options,
 }
 
-impl OcrRequest {
-    /// Reads the body of the route that answers texts alone.
-    ///
-    /// # Errors
-    /// Code 2 when there is no file, there are too many, or a member has the wrong type.
-    pub fn plain(fields: &Fields) -> Result<Self> {
-        Ok(Self { files: files(fields)?, provider: provider(fields)?, options: Options::default() })
-    }
+impl TryFrom<&Fields> for FullOcrRequest {
+    type Error = Error;
 
-    /// Reads the body of the route that answers everything.
-    ///
-    /// # Errors
-    /// As [`OcrRequest::plain`].
-    pub fn full(fields: &Fields) -> Result<Self> {
-        let plain = Self::plain(fields)?;
+    fn try_from(fields: &Fields) -> Result<Self> {
+        let request = OcrRequest::try_from(fields)?;
         let options = fields.object("options")?.map(|options| read_options(&options)).transpose()?;
-        Ok(Self { options: options.unwrap_or_default(), ..plain })
+        Ok(Self { request, options: options.unwrap_or_default() })
     }
 }
 
@@ -74,22 +92,23 @@ fn read_options(fields: &Fields) -> Result<Options> {
 }
 
 /// The texts of the files, in order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Texts {
     /// One for each file; empty when nothing was recognised.
     pub texts: Vec<String>,
 }
 
 /// Everything about the files, in order.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize)]
 pub struct Pages {
     /// One for each file.
     pub results: Vec<Page>,
 }
 
 /// Everything about a file.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "OcrPage")]
 pub struct Page {
     /// Its place in the request, from 0.
     pub index: usize,
@@ -106,7 +125,7 @@ pub struct Page {
 }
 
 /// Whether text recognition can be used, and by whom.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OcrStatus {
     /// Whether it is switched on; says nothing about a key.
@@ -118,7 +137,7 @@ pub struct OcrStatus {
 }
 
 /// The providers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Providers {
     /// Their names.
     pub providers: &'static [&'static str],

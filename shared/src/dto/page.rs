@@ -1,5 +1,6 @@
 //! Pages of lists (`contract/http-conventions.md` section 13).
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// The most items of a page.
@@ -38,7 +39,7 @@ impl PageRequest {
 }
 
 /// Where a page lies in its list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Pagination {
     /// The number of items in the whole list.
@@ -52,7 +53,8 @@ pub struct Pagination {
 }
 
 /// A page of a list.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize)]
+#[schemars(rename = "{T}Page")]
 pub struct Page<T> {
     /// The items, in the order of the list.
     pub items: Vec<T>,

@@ -1,5 +1,6 @@
 //! Push rules (`contract/push-rules-scheduler.md`).
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -9,8 +10,9 @@ use crate::{Error, Result, clock::Millis, ids::PushRuleId, ids::Uid};
 /// A channel of a rule, kept word for word, unknown members and secrets included.
 pub type Channel = Map<String, Value>;
 
-/// A rule: every day at an hour, send a content to channels.
-#[derive(Clone, PartialEq, Serialize)]
+/// A rule: every day at an hour, send a content to channels. Old installs took any number as the hour and any text as
+/// the content: such a rule is shown as it is.
+#[derive(Clone, PartialEq, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PushRule {
     /// The id.
@@ -34,13 +36,16 @@ pub struct PushRule {
 }
 
 /// The body that creates a rule.
-#[derive(Clone)]
+#[derive(Clone, JsonSchema)]
+#[schemars(rename_all = "camelCase")]
 pub struct NewPushRule {
     /// The name, trimmed and not empty.
     pub name: String,
     /// The hour, 0 to 23.
+    #[schemars(range(min = 0, max = 23))]
     pub push_time: i32,
     /// `daily_pick` or `daily_memos`.
+    #[schemars(extend("enum" = ["daily_pick", "daily_memos"]))]
     pub content_type: String,
     /// At least one channel.
     pub channels: Vec<Channel>,
@@ -60,13 +65,16 @@ impl TryFrom<&Fields> for NewPushRule {
 }
 
 /// The body that changes a rule; `None` keeps what is stored.
-#[derive(Clone)]
+#[derive(Clone, JsonSchema)]
+#[schemars(rename_all = "camelCase")]
 pub struct PushRuleUpdate {
     /// The name, trimmed and not empty.
     pub name: Option<String>,
     /// The hour, 0 to 23.
+    #[schemars(range(min = 0, max = 23))]
     pub push_time: Option<i32>,
     /// `daily_pick` or `daily_memos`.
+    #[schemars(extend("enum" = ["daily_pick", "daily_memos", null]))]
     pub content_type: Option<String>,
     /// At least one channel.
     pub channels: Option<Vec<Channel>>,

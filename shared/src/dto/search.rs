@@ -1,15 +1,16 @@
 //! Search by meaning (`contract/memos.md` routes 2 and 8, `contract/explore.md` section 2).
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
     Fields, PageRequest,
     memos::{CategoryFilter, Memo, MemoFilter},
 };
-use crate::{Error, Result};
+use crate::{Error, Result, clock::Millis};
 
 /// A memo that was found, and how close it is to what was searched for.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FoundMemo {
     /// The memo.
@@ -20,14 +21,33 @@ pub struct FoundMemo {
 }
 
 /// The body of a vector search.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, JsonSchema)]
 pub struct VectorSearch {
     /// What is searched for, not blank.
     pub query: String,
     /// Which memos are searched.
+    #[schemars(flatten, with = "Bounds")]
     pub filter: MemoFilter,
     /// Which part of the result is asked for.
+    #[schemars(skip)]
     pub page: PageRequest,
+}
+
+/// The members of a vector search beside the query.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase")]
+#[expect(dead_code, reason = "the schema of members that are read by hand")]
+struct Bounds {
+    /// The category; `__uncategorized__` means none.
+    category_id: Option<String>,
+    /// The earliest time of writing.
+    start_date: Option<Millis>,
+    /// The latest time of writing.
+    end_date: Option<Millis>,
+    /// The number of the page, from 1.
+    page: Option<f64>,
+    /// The most items of a page, at most 1000; 20 unless given.
+    limit: Option<f64>,
 }
 
 impl TryFrom<&Fields> for VectorSearch {
@@ -47,11 +67,12 @@ impl TryFrom<&Fields> for VectorSearch {
 }
 
 /// The body of a quick search.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, JsonSchema)]
 pub struct QuickSearch {
     /// What is searched for, not blank.
     pub query: String,
-    /// The most memos, from 1 to 50.
+    /// The most memos, from 1 to 50; 5 unless given.
+    #[schemars(with = "Option<f64>")]
     pub limit: usize,
 }
 
@@ -67,7 +88,7 @@ impl TryFrom<&Fields> for QuickSearch {
 }
 
 /// What a quick search has found, the most relevant first.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize)]
 pub struct QuickSearchResult {
     /// The memos.
     pub items: Vec<FoundMemo>,

@@ -1,12 +1,13 @@
 //! Tags (`contract/categories-tags.md`).
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Fields, Patch};
 use crate::{Error, Result, clock::Millis, ids::TagId};
 
 /// A tag of memos. Its owner is not shown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, sqlx::FromRow)]
 #[serde(rename_all = "camelCase")]
 pub struct Tag {
     /// The id.
@@ -51,7 +52,7 @@ pub(super) fn check_names(names: &[String]) -> Result<()> {
 }
 
 /// The body that creates a tag.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, JsonSchema)]
 pub struct NewTag {
     /// The name, trimmed and not empty.
     pub name: String,
@@ -70,7 +71,7 @@ impl TryFrom<&Fields> for NewTag {
 }
 
 /// The body that changes a tag.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, JsonSchema)]
 pub struct TagUpdate {
     /// The new name, trimmed and not empty; absent keeps it.
     pub name: Option<String>,

@@ -1,12 +1,13 @@
 //! Users (`contract/auth-user.md`).
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Fields, Patch};
 use crate::{Error, Result, ids::Uid};
 
 /// A user as registration and sign-in show them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct User {
     /// The id.
     pub uid: Uid,
@@ -19,7 +20,7 @@ pub struct User {
 }
 
 /// A user as the settings page shows them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct UserInfo {
     /// The user.
     #[serde(flatten)]
@@ -29,7 +30,7 @@ pub struct UserInfo {
 }
 
 /// The author of a public memo.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Author {
     /// The id.
     pub uid: Uid,
@@ -41,7 +42,7 @@ pub struct Author {
 }
 
 /// E-mail and password, as both registration and sign-in take them.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, JsonSchema)]
 pub struct Credentials {
     /// The e-mail address, without surrounding white space.
     pub email: String,
@@ -67,9 +68,10 @@ impl TryFrom<&Fields> for Credentials {
 }
 
 /// The body of a registration.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, JsonSchema)]
 pub struct Registration {
     /// E-mail and password.
+    #[schemars(flatten)]
     pub credentials: Credentials,
     /// The name that is shown.
     pub nickname: Option<String>,
@@ -92,7 +94,7 @@ impl TryFrom<&Fields> for Registration {
 }
 
 /// The body of an update of the own user.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, JsonSchema)]
 pub struct UserUpdate {
     /// The name that is shown.
     pub nickname: Patch<String>,
@@ -109,7 +111,8 @@ impl TryFrom<&Fields> for UserUpdate {
 }
 
 /// The body of a change of password.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, JsonSchema)]
+#[schemars(rename_all = "camelCase")]
 pub struct PasswordChange {
     /// The password until now.
     pub old_password: String,

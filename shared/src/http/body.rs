@@ -1,7 +1,7 @@
 //! Reads request bodies: JSON and forms, always as an object
 //! (`contract/http-conventions.md` section 3).
 
-use std::borrow::Cow;
+use std::{borrow::Cow, marker::PhantomData};
 
 use axum::{
     body::to_bytes,
@@ -21,23 +21,34 @@ pub const MAX_LARGE_BODY_BYTES: usize = 6 * 1024 * 1024;
 /// The deepest nesting of a form, as in JSON.
 const MAX_DEPTH: usize = 32;
 
-impl<S: Sync> FromRequest<S> for Fields {
-    type Rejection = Error;
+/// A body with the members of `T`, which the handler reads when it is time: what it checks before is refused before.
+#[derive(Debug, Clone)]
+pub struct Body<T, const MAX_BYTES: usize = MAX_BODY_BYTES> {
+    members: Fields,
+    reads_as: PhantomData<fn() -> T>,
+}
 
-    async fn from_request(request: Request, _: &S) -> Result<Self> {
-        read(request, MAX_BODY_BYTES).await
+/// A body that may be as large as a function can take (`contract/ai-asr-ocr-system.md` O1).
+pub type LargeBody<T> = Body<T, MAX_LARGE_BODY_BYTES>;
+
+impl<T, const MAX_BYTES: usize> Body<T, MAX_BYTES>
+where
+    T: for<'a> TryFrom<&'a Fields, Error = Error>,
+{
+    /// Reads the members.
+    ///
+    /// # Errors
+    /// What `T` says of a member that is missing or wrong.
+    pub fn read(&self) -> Result<T> {
+        T::try_from(&self.members)
     }
 }
 
-/// The members of a body that may be as large as a function can take (`contract/ai-asr-ocr-system.md` O1).
-#[derive(Debug, Clone, Default)]
-pub struct LargeFields(pub Fields);
-
-impl<S: Sync> FromRequest<S> for LargeFields {
+impl<S: Sync, T, const MAX_BYTES: usize> FromRequest<S> for Body<T, MAX_BYTES> {
     type Rejection = Error;
 
     async fn from_request(request: Request, _: &S) -> Result<Self> {
-        read(request, MAX_LARGE_BODY_BYTES).await.map(Self)
+        Ok(Self { members: read(request, MAX_BYTES).await?, reads_as: PhantomData })
     }
 }
 

@@ -6,7 +6,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
+use serde_json::json;
+
+use super::{Answer, Operation};
 use crate::{
+    Error, Result,
     clients::storage::{ByteRange, Content},
     config::Runtime,
 };
@@ -96,6 +100,32 @@ impl Download {
             response.headers_mut().extend(range.map(|range| (header::CONTENT_RANGE, range)));
         }
         response
+    }
+}
+
+/// The bytes of a file, or why there are none: in the envelope, but under a status of its own.
+pub struct FileAnswer(pub Result<Response>);
+
+impl IntoResponse for FileAnswer {
+    fn into_response(self) -> Response {
+        self.0.map_err(|error| Error::NoDownload(Box::new(error))).into_response()
+    }
+}
+
+impl Answer for FileAnswer {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.header("Range", "One range of bytes, such as `bytes=0-1023`.");
+        let disposition = "Whether a browser shows the file, and its name.";
+        for (status, description) in [(200, "The file."), (206, "The part of the file that `Range` asks for.")] {
+            operation.answer(status, description);
+            operation.content(status, "*/*", json!({}));
+            operation.answer_header(status, "Content-Disposition", disposition);
+        }
+        operation.answer_header(206, "Content-Range", "Which part it is.");
+        operation.answer(416, "The file has no such part.");
+        operation.answer_header(416, "Content-Range", "The size of the file.");
+        operation.refusal(404);
+        operation.refusal(500);
     }
 }
 

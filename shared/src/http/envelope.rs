@@ -13,6 +13,9 @@ use crate::{
     metrics::{self, Metric},
 };
 
+/// The message of every success.
+pub(super) const SUCCESS: &str = "操作成功";
+
 #[derive(Serialize)]
 struct Envelope<'a, T> {
     code: i32,
@@ -26,7 +29,7 @@ pub struct Reply<T>(pub T);
 
 impl<T: Serialize> IntoResponse for Reply<T> {
     fn into_response(self) -> Response {
-        json(200, &Envelope { code: 0, msg: "操作成功", data: Some(self.0) })
+        json(200, &Envelope { code: 0, msg: SUCCESS, data: Some(self.0) })
     }
 }
 

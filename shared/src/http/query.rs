@@ -1,6 +1,9 @@
 //! Query parameters (`contract/http-conventions.md` section 12).
 
+use std::{borrow::Cow, marker::PhantomData};
+
 use axum::{extract::FromRequestParts, http::request::Parts};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use crate::{
     Error, Result,
@@ -10,17 +13,96 @@ use crate::{
         memos::{Sort, SortBy},
         time_in,
     },
+    ids::Uid,
 };
 
 /// The query parameters of a request, in order. U+0000 is removed from names and values.
 #[derive(Debug, Clone, Default)]
 pub struct Query(Vec<(String, String)>);
 
-impl<S: Sync> FromRequestParts<S> for Query {
+/// The query parameters of a request that a handler reads as `T`.
+#[derive(Debug, Clone)]
+pub struct Params<T> {
+    query: Query,
+    reads_as: PhantomData<fn() -> T>,
+}
+
+impl<T: for<'a> TryFrom<&'a Query, Error = Error>> Params<T> {
+    /// Reads the parameters.
+    ///
+    /// # Errors
+    /// What `T` says of a parameter that is missing or wrong.
+    pub fn read(&self) -> Result<T> {
+        T::try_from(&self.query)
+    }
+}
+
+impl<S: Sync, T> FromRequestParts<S> for Params<T> {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        Ok(Self::parse(parts.uri.query().unwrap_or_default()))
+        let query = Query::parse(parts.uri.query().unwrap_or_default());
+        Ok(Self { query, reads_as: PhantomData })
+    }
+}
+
+/// `page` and `limit`, of a list whose pages have `DEFAULT_LIMIT` items at most unless a request says otherwise.
+#[derive(Debug, Clone, Copy)]
+pub struct Paging<const DEFAULT_LIMIT: u64>(pub PageRequest);
+
+impl<const DEFAULT_LIMIT: u64> TryFrom<&Query> for Paging<DEFAULT_LIMIT> {
+    type Error = Error;
+
+    fn try_from(query: &Query) -> Result<Self> {
+        let (page, limit) = (query.number("page")?, query.number("limit")?);
+        Ok(Self(PageRequest::new(page, limit, DEFAULT_LIMIT)))
+    }
+}
+
+impl<const DEFAULT_LIMIT: u64> JsonSchema for Paging<DEFAULT_LIMIT> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("PagingBy{DEFAULT_LIMIT}").into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "object", "properties": {
+            "page": {
+                "description": "The number of the page, from 1. Cut to an integer; below 1 means 1.",
+                "type": "number",
+                "default": 1,
+            },
+            "limit": {
+                "description": "The most items of a page, at most 1000. Cut to an integer; below 1 means the default.",
+                "type": "number",
+                "default": DEFAULT_LIMIT,
+            },
+        }})
+    }
+}
+
+/// The user for whom a machine acts (`contract/http-conventions.md` section 6).
+#[derive(Debug, Clone, JsonSchema)]
+pub struct Owner {
+    /// The user for whom the machine acts.
+    pub uid: Uid,
+}
+
+impl TryFrom<&Query> for Owner {
+    type Error = Error;
+
+    fn try_from(query: &Query) -> Result<Self> {
+        let uid = query.text("uid").filter(|uid| !uid.is_empty());
+        Ok(Self { uid: uid.ok_or(Error::params("User ID (uid) is required"))?.into() })
+    }
+}
+
+/// `sortBy` and `sortOrder`; unknown values are the defaults.
+impl TryFrom<&Query> for Sort {
+    type Error = Error;
+
+    fn try_from(query: &Query) -> Result<Self> {
+        let by = if query.text("sortBy") == Some("updatedAt") { SortBy::UpdatedAt } else { SortBy::CreatedAt };
+        Ok(Self { by, ascending: query.text("sortOrder") == Some("asc") })
     }
 }
 
@@ -83,21 +165,6 @@ impl Query {
     #[must_use]
     pub fn time(&self, name: &str) -> Option<Millis> {
         self.text(name).and_then(time_in)
-    }
-
-    /// Returns `page` and `limit`.
-    ///
-    /// # Errors
-    /// HTTP 400 when one of them is no number.
-    pub fn page(&self, default_limit: u64) -> Result<PageRequest> {
-        Ok(PageRequest::new(self.number("page")?, self.number("limit")?, default_limit))
-    }
-
-    /// Returns `sortBy` and `sortOrder`; unknown values are the defaults.
-    #[must_use]
-    pub fn sort(&self) -> Sort {
-        let by = if self.text("sortBy") == Some("updatedAt") { SortBy::UpdatedAt } else { SortBy::CreatedAt };
-        Sort { by, ascending: self.text("sortOrder") == Some("asc") }
     }
 }
 

@@ -3,14 +3,13 @@
 use axum::{
     Router,
     extract::{Request, State},
-    handler::Handler,
     http::Method,
     middleware::{from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::{MethodFilter, MethodRouter, on},
 };
 
-use super::{App, auth, conventions};
+use super::{App, Endpoint, auth, conventions};
 use crate::Error;
 
 /// Who may use a route (`contract/http-conventions.md` section 4).
@@ -35,59 +34,68 @@ pub struct Route {
     pub access: Access,
 }
 
+macro_rules! methods {
+    ($($(#[$doc:meta])* $name:ident $method:ident;)*) => {$(
+        $(#[$doc])*
+        #[must_use]
+        fn $name<H: Endpoint<T>, T: 'static>(
+            self,
+            path: &'static str,
+            access: Access,
+            handler: H,
+            summary: &'static str,
+        ) -> Self {
+            self.add(Route { method: Method::$method, path, access }, MethodFilter::$method, handler, summary)
+        }
+    )*};
+}
+
+/// What a function fills with its routes: [`Routes`] serves them, [`Description`](super::Description) describes them.
+///
+/// A function is generic over its table, so that what serves holds nothing of the description.
+pub trait RouteTable: Default {
+    /// Adds a route. `summary` says what it does, in the imperative and without a full stop.
+    #[must_use]
+    fn add<H: Endpoint<T>, T: 'static>(
+        self,
+        route: Route,
+        filter: MethodFilter,
+        handler: H,
+        summary: &'static str,
+    ) -> Self;
+
+    methods! {
+        /// Adds a route that answers `GET` and `HEAD`.
+        get GET;
+        /// Adds a route that answers `POST`.
+        post POST;
+        /// Adds a route that answers `PUT`.
+        put PUT;
+        /// Adds a route that answers `PATCH`.
+        patch PATCH;
+        /// Adds a route that answers `DELETE`.
+        delete DELETE;
+    }
+}
+
 /// The route table of a function, and with [`Routes::merge`] of several.
 #[derive(Clone, Default)]
 pub struct Routes(Vec<(Route, MethodRouter<App>)>);
 
-impl Routes {
-    /// Returns an empty table.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Adds a route that answers `GET` and `HEAD`.
-    #[must_use]
-    pub fn get<H: Handler<T, App>, T: 'static>(self, path: &'static str, access: Access, handler: H) -> Self {
-        self.add(Method::GET, MethodFilter::GET, path, access, handler)
-    }
-
-    /// Adds a route that answers `POST`.
-    #[must_use]
-    pub fn post<H: Handler<T, App>, T: 'static>(self, path: &'static str, access: Access, handler: H) -> Self {
-        self.add(Method::POST, MethodFilter::POST, path, access, handler)
-    }
-
-    /// Adds a route that answers `PUT`.
-    #[must_use]
-    pub fn put<H: Handler<T, App>, T: 'static>(self, path: &'static str, access: Access, handler: H) -> Self {
-        self.add(Method::PUT, MethodFilter::PUT, path, access, handler)
-    }
-
-    /// Adds a route that answers `PATCH`.
-    #[must_use]
-    pub fn patch<H: Handler<T, App>, T: 'static>(self, path: &'static str, access: Access, handler: H) -> Self {
-        self.add(Method::PATCH, MethodFilter::PATCH, path, access, handler)
-    }
-
-    /// Adds a route that answers `DELETE`.
-    #[must_use]
-    pub fn delete<H: Handler<T, App>, T: 'static>(self, path: &'static str, access: Access, handler: H) -> Self {
-        self.add(Method::DELETE, MethodFilter::DELETE, path, access, handler)
-    }
-
-    fn add<H: Handler<T, App>, T: 'static>(
+impl RouteTable for Routes {
+    fn add<H: Endpoint<T>, T: 'static>(
         mut self,
-        method: Method,
+        route: Route,
         filter: MethodFilter,
-        path: &'static str,
-        access: Access,
         handler: H,
+        _: &'static str,
     ) -> Self {
-        self.0.push((Route { method, path, access }, on(filter, handler)));
+        self.0.push((route, on(filter, handler)));
         self
     }
+}
 
+impl Routes {
     /// Adds all routes of another table.
     #[must_use]
     pub fn merge(mut self, other: Self) -> Self {

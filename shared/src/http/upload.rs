@@ -1,10 +1,10 @@
 //! Receives a file in a form: onto the disk, with everything bounded that is not the file itself.
 
-use std::time::Duration;
+use std::{marker::PhantomData, time::Duration};
 
 use axum::{
     body::{BodyDataStream, Bytes},
-    extract::Request,
+    extract::{FromRequest, Request},
     http::{HeaderMap, header},
 };
 use futures::StreamExt;
@@ -28,6 +28,21 @@ const MAX_OVERHEAD: u64 = 2 * 1024 * 1024;
 /// how long a pause ends that.
 const MAX_IGNORED: u64 = 64 * 1024 * 1024;
 const IGNORED_PAUSE: Duration = Duration::from_secs(1);
+
+/// A form with the fields of `T`, which the handler receives when it is time.
+#[derive(Debug)]
+pub struct Form<T> {
+    request: Request,
+    reads_as: PhantomData<fn() -> T>,
+}
+
+impl<S: Sync, T> FromRequest<S> for Form<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self> {
+        Ok(Self { request, reads_as: PhantomData })
+    }
+}
 
 /// A form that has arrived.
 #[derive(Debug, Default)]
@@ -59,13 +74,13 @@ impl Upload {
 /// # Errors
 /// Code 4000 when the file is over the limit, 4004 when the form cannot be read, 4003 when the disk fails, and
 /// what `accepts` says.
-pub async fn receive(
+pub async fn receive<T>(
     app: &App,
-    request: Request,
+    form: Form<T>,
     name: &str,
     accepts: impl Fn(Option<&str>, &Upload) -> Result<()>,
 ) -> Result<Upload> {
-    let (parts, body) = request.into_parts();
+    let (parts, body) = form.request.into_parts();
     let content_type =
         parts.headers.get(header::CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
     let Some(boundary) = boundary_of(&content_type.unwrap_or_default()) else { return Ok(Upload::default()) };

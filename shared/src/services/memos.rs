@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{attachments, tags, users};
@@ -292,7 +293,7 @@ pub async fn random_public(ctx: &Context, owner: &Uid) -> Result<Memo> {
 }
 
 /// A public memo and who wrote it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize)]
 pub struct PublicMemo {
     /// The memo.
     pub memo: Memo,

@@ -10,7 +10,7 @@ use crate::{
     Error, Result,
     clients::{
         Http,
-        ocr::{Recognised, recognise},
+        ocr::{Options, Recognised, recognise},
     },
     config::{Config, Secret},
     dto::ocr::{OcrRequest, OcrStatus, Page},
@@ -32,12 +32,17 @@ pub fn status(config: &Config) -> OcrStatus {
 ///
 /// # Errors
 /// Code 1 when text recognition is switched off or has no key, the provider is unknown, or a file fails.
-pub async fn parse(config: &Config, http: &Arc<dyn Http>, request: &OcrRequest) -> Result<Vec<Page>> {
+pub async fn parse(
+    config: &Config,
+    http: &Arc<dyn Http>,
+    request: &OcrRequest,
+    options: &Options,
+) -> Result<Vec<Page>> {
     let key = key_for(config, request.provider.as_deref())?;
     let deadline = Instant::now() + config.models.timeout;
     let ask = async |index: usize, file: &str| {
         let left = deadline.saturating_duration_since(Instant::now());
-        let recognised = recognise(http, &config.ocr.base_url, key, file, &request.options, left).await;
+        let recognised = recognise(http, &config.ocr.base_url, key, file, options, left).await;
         let recognised = recognised.map_err(|told| {
             let reason = told.text.unwrap_or_else(|| told.failure.to_string());
             let message = format!("Zhipu OCR failed for file {index}: {reason}").into();

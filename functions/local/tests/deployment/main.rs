@@ -6,6 +6,7 @@ mod template;
 use std::{collections::BTreeMap, process::Command};
 
 use serde_norway::Value;
+use shared::http::Routes;
 
 const TEMPLATE: &str = include_str!("../../../../template.yaml");
 const MAKEFILE: &str = include_str!("../../../../Makefile");
@@ -13,7 +14,7 @@ const MANIFEST: &str = include_str!("../../../../Cargo.toml");
 
 /// Returns every route of every function, with a value in place of each parameter.
 fn example_paths() -> Vec<(&'static str, String)> {
-    let functions = local::functions();
+    let functions = local::functions::<Routes>();
     let routes = functions.iter().flat_map(|(name, routes)| routes.iter().map(move |route| (*name, route.path)));
     let fill = |path: &str| {
         let segments = path.split('/').map(|segment| if segment.starts_with('{') { "x1" } else { segment });
@@ -103,7 +104,7 @@ fn cargo_lambda_watch_sends_every_route_to_its_function() {
 
 #[test]
 fn every_path_of_the_template_leads_to_a_route() {
-    let functions = local::functions();
+    let functions = local::functions::<Routes>();
     for (path, function) in template_paths().iter().filter(|(path, _)| *path != "$default") {
         let routes = functions.iter().find(|(name, _)| name == function).map(|(_, routes)| routes);
         let routes = routes.unwrap_or_else(|| panic!("{path} leads to {function}, which has no routes"));

@@ -3,7 +3,11 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use serde_norway::{Mapping, Value};
-use shared::{config::SETTINGS, http::Access, metrics::Metric};
+use shared::{
+    config::SETTINGS,
+    http::{Access, Routes},
+    metrics::Metric,
+};
 
 use super::{TEMPLATE, binary_of, choose, example_paths, template_paths};
 
@@ -156,7 +160,7 @@ fn routes_on_which_secrets_are_guessed_or_others_are_called_are_throttled() {
     for path in &limited {
         assert!(paths.contains_key(*path), "{path} is limited but no event has it");
     }
-    let services: BTreeSet<&str> = local::functions()
+    let services: BTreeSet<&str> = local::functions::<Routes>()
         .iter()
         .flat_map(|(_, routes)| routes.iter().map(|route| (route.path, route.access)).collect::<Vec<_>>())
         .filter_map(|(path, access)| (access == Access::Service).then_some(path))
@@ -164,7 +168,7 @@ fn routes_on_which_secrets_are_guessed_or_others_are_called_are_throttled() {
     // Each event of the template is a function of its own here, so that the choice is the event.
     let events = paths.keys().map(|path| (path.clone(), path.clone())).collect();
     let wanted = |path: &str| services.contains(path) || path.starts_with("/api/v1/auth/");
-    let examples = local::functions()
+    let examples = local::functions::<Routes>()
         .iter()
         .flat_map(|(_, routes)| routes.iter().map(|route| route.path).collect::<Vec<_>>())
         .zip(example_paths())
