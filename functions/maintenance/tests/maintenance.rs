@@ -62,7 +62,8 @@ async fn open(kind: Kind, url: &str, store: &std::path::Path, clock: &Arc<Manual
         ("OPENAI_EMBEDDING_DIMENSIONS", length.to_string()),
         ("EMBEDDING_PROVIDER", "local".to_owned()),
     ];
-    let settings = Settings { clock: Some(clock.clone()), variables, database_url: Some(url.to_owned()) };
+    let database_url = Some(url.to_owned());
+    let settings = Settings { clock: Some(clock.clone()), variables, database_url, ..Settings::default() };
     Server::start_with(kind, settings).await
 }
 

@@ -16,11 +16,11 @@ use shared::{
     config::{Config, Runtime, Variables},
     db::{Row, schema},
     http::App,
-    ids::SystemRandom,
+    ids::{Random, SystemRandom},
 };
 use tower::ServiceExt;
 
-use crate::{Form, Kind, Provider, database, directory, empty_database, shared_database};
+use crate::{Description, Form, Kind, Provider, database, directory, empty_database, shared_database};
 
 /// The service token of every test server.
 pub const SERVICE_TOKEN: &str = "test-service-token";
@@ -33,6 +33,8 @@ pub const PASSWORD: &str = "Passw0rd 密码";
 pub struct Settings {
     /// The time; by default that of the operating system.
     pub clock: Option<Arc<dyn Clock>>,
+    /// The randomness; by default that of the operating system.
+    pub random: Option<Arc<dyn Random>>,
     /// Environment variables.
     pub variables: Vec<(&'static str, String)>,
     /// The database; by default that of the process.
@@ -148,21 +150,24 @@ impl Server {
         let variables: Variables = variables.map(|(name, value)| (name.to_owned(), value)).collect();
         let config = Config::read(Runtime::Local, variables).expect("the settings of tests are right");
         let clock = settings.clock.unwrap_or_else(|| Arc::new(SystemClock));
-        let app = App::with(config, clock, Arc::new(SystemRandom)).expect("the database URL is right");
+        let random = settings.random.unwrap_or_else(|| Arc::new(SystemRandom));
+        let app = App::with(config, clock, random).expect("the database URL is right");
         Self { router: local::router(&app), app }
     }
 
     /// Sends a request.
     ///
     /// # Panics
-    /// The body of the answer cannot be read.
+    /// The body of the answer cannot be read, or the answer is not as the description of the API says.
     pub async fn send(&self, request: Request<Body>) -> Answer {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let response = self.router.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, usize::MAX).await.expect("the body can be read");
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
         let answer = Answer { status: parts.status, headers: parts.headers, body, bytes: bytes.into() };
         self.assert_discreet(&answer);
+        Description::get().check(&method, &path, &answer);
         answer
     }
 

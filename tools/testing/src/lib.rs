@@ -3,7 +3,8 @@
 //! A test is written once, takes a [`Server`], and runs on SQLite, PostgreSQL and MariaDB by
 //! [`on_every_database!`]. The servers are those of `scripts/with-servers.sh`, which `make test`
 //! starts; without them a test fails, it is never skipped. All tests of a process share one database
-//! of each kind and make users of their own, so that they can run at once.
+//! of each kind and make users of their own, so that they can run at once. Every answer that a client gets is held
+//! against the description of the API.
 
 #![expect(clippy::missing_panics_doc, reason = "a test helper that panics fails the test, which is its purpose")]
 
@@ -11,13 +12,16 @@ use std::fmt::Write;
 
 mod client;
 mod database;
+mod description;
 mod form;
 mod provider;
 pub mod recordings;
+mod schema;
 mod storage;
 
 pub use client::{Answer, Client, PASSWORD, SERVICE_TOKEN, Server, Settings};
 pub use database::{Kind, empty_database, execute, fetch, shared_database};
+pub use description::Description;
 pub use form::Form;
 pub use provider::{Answering, Asked, Provider};
 pub use storage::{directory, run_with_s3_credentials, s3_settings, s3_vector_settings};

@@ -123,7 +123,8 @@ async fn open(
 ) -> Server {
     let variables = settings(store, provider);
     let database_url = Some(database_url.to_owned());
-    Server::start_with(kind, Settings { clock: Some(clock.clone()), variables, database_url }).await
+    let settings = Settings { clock: Some(clock.clone()), variables, database_url, ..Settings::default() };
+    Server::start_with(kind, settings).await
 }
 
 fn settings(store: &std::path::Path, provider: &Provider) -> Vec<(&'static str, String)> {

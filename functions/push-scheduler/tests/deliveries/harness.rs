@@ -159,6 +159,7 @@ impl Install {
                 ("OUTBOUND_TRUSTED_HOSTS", endpoint.host.clone()),
             ],
             database_url: Some(database_url.clone()),
+            ..Settings::default()
         };
         let server = Server::start_with(kind, settings).await;
         schema::migrate(&server.app.context.db, now).await.expect("the schema can be made");
