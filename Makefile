@@ -77,9 +77,10 @@ build-%Function:
 	cp "target/lambda/$$name/bootstrap" "$(ARTIFACTS_DIR)/bootstrap"
 
 .PHONY: validate
-validate: tools ## Check template.yaml without touching AWS
+validate: tools ## Check template.yaml without touching AWS, and the description of the API
 	$(TOOLS)/sam validate --lint
 	$(TOOLS)/cfn-lint template.yaml
+	$(TOOLS)/openapi-spec-validator functions/system/openapi.json
 
 .PHONY: stack
 stack: tools ## Create and delete the stack on a local stand-in for AWS
@@ -98,6 +99,10 @@ STACK ?= $(shell sed -nE 's/^stack_name = "(.*)"$$/\1/p' samconfig.toml | tail -
 .PHONY: schema
 schema: tools ## Bring the database of the deployed STACK to the schema of its code
 	$(TOOLS)/sam remote invoke MigrateFunction --stack-name "$(STACK)" --event '{"command": "schema"}'
+
+.PHONY: openapi
+openapi: ## Write functions/system/openapi.json, the description of the API, anew
+	WRITE_OPENAPI=1 cargo test --workspace --test openapi the_document_is_what_the_code_says
 
 .PHONY: contract
 contract: ## Refresh contract/, the unchanged copy of SHARED/contract and SHARED/fixtures

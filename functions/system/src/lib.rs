@@ -1,6 +1,8 @@
 //! `system`: health, version, and what no other function answers
 //! (`contract/ai-asr-ocr-system.md`, System, Health and Debug).
 
+mod api;
+
 use std::time::{Duration, Instant};
 
 use axum::{
@@ -31,6 +33,8 @@ pub fn routes<R: RouteTable>() -> R {
         .get("/api/v1/system/open/app-versions", Access::Public, app_versions, "Tell the newest apps to everybody")
         .get("/api/v1/debug/ba/schema", Access::Service, debug_schema, "Refuse to show the schema of a table")
         .get("/api/v1/debug/ba/data", Access::Service, debug_data, "Refuse to show the rows of a table")
+        .get("/api/v1/openapi.json", Access::Public, api::document, "Get this description")
+        .get("/api/v1/docs", Access::Public, api::page, "Read this description as a page")
 }
 
 #[derive(JsonSchema, Serialize)]

@@ -1,6 +1,8 @@
 //! Health, version, debugging, and a database that is not there (`contract/ai-asr-ocr-system.md`).
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::json;
+use sha2::{Digest, Sha256};
 use shared::services::health;
 use testing::{Kind, Server, Settings, empty_database, encoded, on_every_database, s3_settings};
 
@@ -10,6 +12,8 @@ on_every_database!(
     health_is_answered_to_everybody,
     the_version_is_that_of_the_package,
     debugging_answers_no_rows,
+    the_description_is_there_for_everybody,
+    the_page_of_the_description_runs_and_loads_nothing,
     a_database_without_the_schema_is_said_to_be_out_of_date,
     a_database_that_cannot_be_reached_is_a_coded_failure,
 );
@@ -61,6 +65,40 @@ async fn debugging_answers_no_rows(kind: Kind) {
                 assert_eq!(answer.refusal(), (3, "Table 'nothing' not found or error: not available"));
             }
         }
+    }
+}
+
+async fn the_description_is_there_for_everybody(kind: Kind) {
+    let answer = Server::start(kind).await.anonymous().get("/api/v1/openapi.json").await;
+    assert_eq!((answer.status.as_u16(), answer.header("content-type").as_str()), (200, "application/json"));
+    assert_eq!(answer.bytes, include_bytes!("../../../system/openapi.json"));
+}
+
+async fn the_page_of_the_description_runs_and_loads_nothing(kind: Kind) {
+    let answer = Server::start(kind).await.anonymous().get("/api/v1/docs").await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.header("content-type").as_str()),
+        (200, "text/html; charset=utf-8")
+    );
+    let page = String::from_utf8(answer.bytes.clone()).unwrap();
+    let style = page.split_once("<style>").unwrap().1.split_once("</style>").unwrap().0;
+    let hash = STANDARD.encode(Sha256::digest(style));
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    );
+    assert_eq!(answer.header("content-security-policy"), policy);
+    for route in local::routes().iter() {
+        let path = route.path.replace("{*", "{");
+        let heading = format!("<b>{}</b> <code>{path}</code>", route.method);
+        assert!(page.contains(&heading), "{heading}");
+    }
+    for forbidden in ["<script", "style=", "src=", "url(", "@import", "http-equiv", "<iframe", "<form"] {
+        assert!(!page.contains(forbidden), "{forbidden}");
+    }
+    // Every link leads to a place on the page, or to the document.
+    for link in page.split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+        let place = link.strip_prefix('#').map(|id| format!("id=\"{id}\""));
+        assert!(link == "openapi.json" || place.is_some_and(|place| page.contains(&place)), "{link}");
     }
 }
 

@@ -109,6 +109,8 @@ const ROUTES: &[(&str, &str, Option<Noun>, &str)] = &[
     ("GET", "/api/v1/system/open/app-versions", None, ""),
     ("GET", "/api/v1/debug/ba/schema", None, ""),
     ("GET", "/api/v1/debug/ba/data", None, ""),
+    ("GET", "/api/v1/openapi.json", None, ""),
+    ("GET", "/api/v1/docs", None, ""),
 ];
 
 #[test]
