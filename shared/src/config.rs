@@ -24,7 +24,7 @@ use url::Url;
 
 pub use self::{
     files::read_files,
-    migration::{DuplicateEmails, InvalidProperties, LegacyTagNames, Migration, VectorStores},
+    migration::{Choices, DuplicateEmails, InvalidProperties, LegacyTagNames, Migration, VectorStores},
     providers::{
         BedrockSettings, EmbeddingProvider, ModelProvider, Models, Ocr, OpenAiSettings, Releases, Speech,
     },

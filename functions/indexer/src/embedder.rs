@@ -20,7 +20,7 @@ use shared::{
     metrics::{self, Metric},
 };
 use tokio::time::Instant;
-use vectors::{CacheKey, CacheKind, EmbeddingCache, Store};
+use vectors::{CacheKey, CacheKind, EmbeddingCache, Store, unit};
 
 use crate::{Error, Result, index::State};
 
@@ -135,7 +135,7 @@ async fn look_up(app: &App, state: &State, model: &dyn EmbeddingModel, wanted: &
             metrics::add(Metric::CacheMisses, hashes.len().saturating_sub(found.len()) as u64);
             for wanted in wanted {
                 if let Some(vector) = found.remove(&wanted.hash) {
-                    wanted.found = Some(Ok(unit(vector)));
+                    wanted.found = Some(Ok(unit(vector).into()));
                 }
             }
         }
@@ -177,7 +177,7 @@ async fn ask(model: &dyn EmbeddingModel, texts: &[&str], patience: Patience) -> 
         match model.embed(&texts[range.clone()], patience.within(left)).await {
             Ok(vectors) => {
                 for (outcome, vector) in outcomes[range].iter_mut().zip(vectors) {
-                    *outcome = Some(Ok(unit(vector)));
+                    *outcome = Some(Ok(unit(vector).into()));
                 }
             }
             Err(failure) if failure.is_refusal() && range.len() > 1 => {
@@ -197,16 +197,6 @@ async fn ask(model: &dyn EmbeddingModel, texts: &[&str], patience: Patience) -> 
         }
     }
     outcomes.into_iter().map(|outcome| outcome.expect("every range was asked for")).collect()
-}
-
-/// Scales a vector to length 1, which the score supposes (`contract/explore.md` E16). Zero stays zero.
-fn unit(vector: Vec<f32>) -> Arc<[f32]> {
-    let length = vector.iter().map(|number| f64::from(*number).powi(2)).sum::<f64>().sqrt();
-    if length == 0.0 || (length - 1.0).abs() < 1e-6 {
-        return vector.into();
-    }
-    #[expect(clippy::cast_possible_truncation, reason = "the numbers of a unit vector")]
-    vector.into_iter().map(|number| (f64::from(number) / length) as f32).collect()
 }
 
 #[cfg(test)]
@@ -262,12 +252,5 @@ mod tests {
     #[tokio::test]
     async fn a_model_that_is_gone_is_left_alone() {
         assert_eq!(outcomes(&["a", "gone", "c"]).await, [Some(false); 3]);
-    }
-
-    #[test]
-    fn vectors_get_length_one() {
-        assert_eq!(*unit(vec![3.0, 4.0]), [0.6, 0.8]);
-        assert_eq!(*unit(vec![0.0, 0.0]), [0.0, 0.0]);
-        assert_eq!(*unit(vec![1e-30, 0.0]), [1.0, 0.0]);
     }
 }

@@ -2,7 +2,7 @@
 //! the new store is another place (`contract/migration.md` section 9).
 
 use futures::StreamExt;
-use vectors::{CACHE_TABLES, Snapshot, Store, Value, VectorKind, VectorRow, VectorTable, copy_cache};
+use vectors::{CACHE_TABLES, Snapshot, Store, Value, VectorKind, VectorRow, VectorTable, copy_cache, unit};
 
 use crate::{
     digest::{DigestSet, Keys},
@@ -137,7 +137,11 @@ fn vectors_of(
                 found.push(VectorRow {
                     id: record.id(column.id)?,
                     uid: record.id("uid")?,
-                    vector: vector.into_owned(),
+                    // Scaled as those of the product: their distances make the score.
+                    vector: match column.kind {
+                        VectorKind::Memo => unit(vector.into_owned()),
+                        VectorKind::Attachment => vector.into_owned(),
+                    },
                     model_hash: match hashes.get(row) {
                         Value::Text(hash) if !hash.is_empty() => Some(hash.to_owned()),
                         _ => None,

@@ -102,7 +102,14 @@ async fn perform(
         Command::Schema(_) => migrate_schema(&config).await,
         Command::Check(_) => answer(&run::check(&job(None)).await?),
         Command::Run { phase, .. } => answer(&run::run(&job(phase.map(Into::into))).await?),
-        Command::Verify(_) => answer(&verify::verify(&config, observer).await?),
+        Command::Verify(_) => {
+            let comparisons = verify::verify(&config, observer).await?;
+            let compared = answer(&comparisons)?;
+            if comparisons.values().all(|table| table.source_is_unchanged) {
+                return Ok(compared);
+            }
+            Err(Failure::Refused(format!("the old install does not give what was migrated: {compared:#}")))
+        }
         Command::Status(_) => {
             let status = status::status(&run::open(&config)?, config.stores.as_ref()).await;
             answer(&status.map_err(Failure::Refused)?)

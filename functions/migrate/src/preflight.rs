@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use shared::{
-    config::{DuplicateEmails, LegacyTagNames, Migration},
+    config::{Choices, LegacyTagNames},
     db::Cell,
 };
 
@@ -63,27 +63,12 @@ impl Plan {
 /// What the plan depends on beside the rows.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// What happens to users who share an e-mail.
-    pub duplicate_emails: DuplicateEmails,
-    /// What happens to the names in memos that never got tag ids.
-    pub legacy_tag_names: LegacyTagNames,
-    /// The size of the vectors that the product will look for.
-    pub dimensions: usize,
+    /// What somebody has chosen.
+    pub choices: Choices,
+    /// The size of the vectors that the product will look for; any when nobody will.
+    pub dimensions: Option<usize>,
     /// The longest statement that the database takes, in bytes.
     pub statement_limit: Option<u64>,
-}
-
-impl Options {
-    /// Returns the options of a configuration.
-    #[must_use]
-    pub fn of(config: &Migration, statement_limit: Option<u64>) -> Self {
-        Self {
-            duplicate_emails: config.duplicate_emails,
-            legacy_tag_names: config.legacy_tag_names,
-            dimensions: config.dimensions,
-            statement_limit,
-        }
-    }
 }
 
 /// Scans the old tables.
@@ -107,7 +92,7 @@ pub async fn plan(
     if !problems.is_empty() {
         return Err(Failure::Problems(problems));
     }
-    if options.legacy_tag_names == LegacyTagNames::Restore
+    if options.choices.legacy_tag_names == LegacyTagNames::Restore
         && !plan.named.0.is_empty()
         && let Some(memos) = source.tables.get("memos")
     {
@@ -127,8 +112,10 @@ pub async fn plan(
 fn vector_problems(source: &Source, options: &Options) -> Vec<Problem> {
     let found = |table: &str, column| source.tables.get(table).and_then(|table| table.vector_dimension(column));
     let mut problems = Vec::new();
-    let expected = options.dimensions;
-    if let Some(found) = found("memos", "embedding").filter(|found| *found != expected) {
+    let found_memos = found("memos", "embedding");
+    if let (Some(found), Some(expected)) = (found_memos, options.dimensions)
+        && found != expected
+    {
         let message = format!(
             "embedding has {found} dimensions, but OPENAI_EMBEDDING_DIMENSIONS is {expected}: \
              set OPENAI_EMBEDDING_DIMENSIONS={found}"
@@ -233,7 +220,7 @@ impl Preflight<'_> {
                     }
                 }
             }
-            contest.decide(entity, self.options.duplicate_emails, &mut plan, self.problems);
+            contest.decide(entity, self.options.choices.duplicate_emails, &mut plan, self.problems);
         }
         Ok(plan)
     }

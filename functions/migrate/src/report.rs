@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use shared::{clock::Millis, db::Database, repositories::data_migrations};
+use shared::{clock::Millis, config::Choices, db::Database, repositories::data_migrations};
 
 use crate::{
     legacy::{Note, Notes},
@@ -102,6 +102,9 @@ pub struct Report {
     pub source: String,
     /// Where vectors and caches live.
     pub vectors: String,
+    /// What somebody has chosen.
+    #[serde(default)]
+    pub choices: Choices,
     /// Where the backup is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup: Option<String>,

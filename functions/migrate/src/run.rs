@@ -86,8 +86,11 @@ pub async fn run(job: &Job<'_>) -> Result<Report, Failure> {
             return Ok(*report);
         }
         First::Nothing(work) => {
-            job.make_schema(&work.database).await?;
             let report = job.report_of_nothing(stores, &work);
+            if !job.runs(Phase::Load) {
+                return Ok(report);
+            }
+            job.make_schema(&work.database).await?;
             let transaction =
                 work.database.begin().await.map_err(|error| Cause::from(error).during(Phase::Load))?;
             mark(job, &transaction, &report).await.map_err(|cause| cause.during(Phase::Load))?;
@@ -102,9 +105,12 @@ pub async fn run(job: &Job<'_>) -> Result<Report, Failure> {
     if job.runs(Phase::Load) {
         job.check_time(&work.plan)?;
     }
+    let place = job.backup_place()?;
     job.make_schema(&work.database).await?;
     watch.stop(Phase::Schema.as_str(), &mut report);
-    report.backup = job.backup(&work).await?;
+    if let Some(place) = &place {
+        report.backup = Some(job.backup(&work, place).await?);
+    }
     watch.stop(Phase::Backup.as_str(), &mut report);
     let target = Store::open_or_create(&source::options(stores, &stores.target)).await;
     let target = target.map_err(|error| Cause::from(error).during(Phase::Vectors))?;
@@ -198,8 +204,9 @@ fn table_reports(plan: &Plan, tallies: &BTreeMap<&'static str, Tally>) -> BTreeM
     tallies.iter().map(report).collect()
 }
 
-/// Writes the marker.
+/// Writes the marker, in the place of one that says that there was nothing.
 async fn mark(job: &Job<'_>, transaction: &shared::db::Executor, report: &Report) -> Result<(), Cause> {
+    data_migrations::delete(transaction, MARKER).await?;
     Ok(data_migrations::create(transaction, MARKER, &report.details(), job.clock.now()).await?)
 }
 
@@ -223,9 +230,12 @@ impl Job<'_> {
         };
         let recorded =
             Report::recorded(&database).await.map_err(|problem| Cause::new(problem).during(Phase::Preflight))?;
-        if let Some(report) = recorded {
-            return Ok(First::Done(Box::new(report)));
-        }
+        // A run that found nothing may have looked in the wrong place.
+        let nothing = match recorded {
+            Some(report) if report.status == Status::NothingToMigrate => Some(report),
+            Some(report) => return Ok(First::Done(Box::new(report))),
+            None => None,
+        };
         let partial =
             data_migrations::find_by_name(&database.unchecked(), PARTIAL_MARKER).await.map_err(failed)?;
         if partial.is_some() {
@@ -233,10 +243,14 @@ impl Job<'_> {
                 "partially migrated by an earlier version; restore an empty database and run again".to_owned(),
             ));
         }
-        refuse_rows(&database).await?;
         let source = Source::open(stores, None).await?;
+        if let Some(report) = nothing.filter(|_| source.is_empty()) {
+            return Ok(First::Done(Box::new(report)));
+        }
+        refuse_rows(&database).await?;
         let keys = Keys { ignores_trailing_spaces: database.dialect() == Dialect::MySql };
-        let rules = Rules { now: self.clock.now(), invalid_properties: self.config.invalid_properties, keys };
+        let rules =
+            Rules { now: self.clock.now(), invalid_properties: self.config.choices.invalid_properties, keys };
         if let Some(sign) = source.moved_on().filter(|_| !self.config.allow_stale_source) {
             return Err(Failure::Refused(format!(
                 "the old install has moved on to MySQL ({sign}), so what LanceDB holds is out of date; \
@@ -244,7 +258,12 @@ impl Job<'_> {
             )));
         }
         let limit = database.unchecked().statement_limit().await.map_err(failed)?;
-        let plan = preflight::plan(&source, &rules, &Options::of(self.config, limit), self.observer).await?;
+        let options = Options {
+            choices: self.config.choices,
+            dimensions: Some(self.config.dimensions),
+            statement_limit: limit,
+        };
+        let plan = preflight::plan(&source, &rules, &options, self.observer).await?;
         let is_empty = source.is_empty();
         let work = Work { database, source, plan, rules, _lock: lock };
         Ok(if is_empty { First::Nothing(work) } else { First::Work(work) })
@@ -260,6 +279,7 @@ impl Job<'_> {
             phases_ms: BTreeMap::new(),
             source: stores.source.clone(),
             vectors: stores.target.clone(),
+            choices: self.config.choices,
             backup: None,
             tables: BTreeMap::new(),
             vector_tables: BTreeMap::new(),
@@ -279,7 +299,7 @@ impl Job<'_> {
     fn warnings(&self, work: &Work) -> Vec<String> {
         let mut warnings = Vec::new();
         if let Some(note) = work.plan.named.0.get("legacyTagNames") {
-            let done = match self.config.legacy_tag_names {
+            let done = match self.config.choices.legacy_tag_names {
                 shared::config::LegacyTagNames::Restore => "are made tags of theirs",
                 shared::config::LegacyTagNames::Report => "are left out",
             };
@@ -306,17 +326,16 @@ impl Job<'_> {
     }
 
     /// Phase 2: makes a backup, or finds the finished one of an earlier run, and reads it back.
-    async fn backup(&self, work: &Work) -> Result<Option<String>, Failure> {
+    async fn backup(&self, work: &Work, place: &Place) -> Result<String, Failure> {
+        self.begin(Phase::Backup).await?;
+        self.find_or_write_backup(work, place).await.map_err(|cause| cause.during(Phase::Backup))
+    }
+
+    /// Returns where the backup goes, if this run makes or needs one.
+    fn backup_place(&self) -> Result<Option<Place>, Failure> {
         if self.config.skip_backup || !(self.runs(Phase::Backup) || self.runs(Phase::Load)) {
             return Ok(None);
         }
-        let place = self.backup_place()?;
-        self.begin(Phase::Backup).await?;
-        let backup = self.find_or_write_backup(work, &place).await.map_err(|cause| cause.during(Phase::Backup))?;
-        Ok(Some(backup))
-    }
-
-    fn backup_place(&self) -> Result<Place, Failure> {
         let Some(uri) = &self.config.backup else {
             return Err(Failure::Refused(
                 "--backup is missing: a directory or s3:// prefix for the backup; --skip-backup does without"
@@ -333,7 +352,7 @@ impl Job<'_> {
                 "--backup must be an s3:// prefix: the directories of a function are lost with it".to_owned(),
             ));
         }
-        Ok(place)
+        Ok(Some(place))
     }
 
     async fn find_or_write_backup(&self, work: &Work, place: &Place) -> Result<String, Cause> {

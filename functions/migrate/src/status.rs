@@ -4,7 +4,11 @@ use serde::Serialize;
 use shared::{config::VectorStores, db::Database};
 use vectors::Store;
 
-use crate::{failure::chain, report::Report, source};
+use crate::{
+    failure::chain,
+    report::{Report, Status},
+    source,
+};
 
 /// How far an installation is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -25,7 +29,7 @@ pub struct Installation {
 pub async fn status(database: &Database, stores: Option<&VectorStores>) -> Result<Installation, String> {
     let migration = Report::recorded(database).await?;
     let pending = match stores {
-        Some(stores) if migration.is_none() => {
+        Some(stores) if !migration.as_ref().is_some_and(|report| report.status == Status::Migrated) => {
             let options = source::options(stores, &stores.source);
             let store = Store::open_or_create(&options).await.map_err(|error| chain(&error))?;
             source::entity_tables(&store).await.map_err(|error| chain(&error))?

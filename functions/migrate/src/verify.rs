@@ -54,8 +54,9 @@ pub async fn verify(
     let stores = stores(config)?;
     let source = Source::open(stores, Some(&report.versions)).await?;
     let keys = Keys { ignores_trailing_spaces: database.dialect() == Dialect::MySql };
-    let rules = Rules { now: report.started_at, invalid_properties: config.invalid_properties, keys };
-    let plan = preflight::plan(&source, &rules, &Options::of(config, None), observer).await?;
+    let rules = Rules { now: report.started_at, invalid_properties: report.choices.invalid_properties, keys };
+    let options = Options { choices: report.choices, dimensions: None, statement_limit: None };
+    let plan = preflight::plan(&source, &rules, &options, observer).await?;
     let failed = |cause: Cause| cause.during(Phase::Preflight);
     let target = Store::open_or_create(&source::options(stores, &stores.target)).await;
     let target = target.map_err(|error| failed(error.into()))?;

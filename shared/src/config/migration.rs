@@ -2,13 +2,16 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     Problems, Runtime, Variables, database, is_production, providers::dimensions, vectors::configured_lancedb,
 };
 use crate::db;
 
 /// What happens to users who share an e-mail (`contract/migration.md` section 5).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum DuplicateEmails {
     /// Nothing is migrated, and they are listed.
     #[default]
@@ -18,7 +21,8 @@ pub enum DuplicateEmails {
 }
 
 /// What happens to the names in memos that never got tag ids (`contract/migration.md` section 4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum LegacyTagNames {
     /// They become tags of their memo.
     #[default]
@@ -28,13 +32,26 @@ pub enum LegacyTagNames {
 }
 
 /// What happens to attachment properties that are no JSON object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum InvalidProperties {
     /// Nothing is migrated, and they are listed.
     #[default]
     Refuse,
     /// They are dropped, and listed.
     Null,
+}
+
+/// What somebody has chosen about rows that have no obvious place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Choices {
+    /// What happens to users who share an e-mail.
+    pub duplicate_emails: DuplicateEmails,
+    /// What happens to the names in memos that never got tag ids.
+    pub legacy_tag_names: LegacyTagNames,
+    /// What happens to attachment properties that are no JSON object.
+    pub invalid_properties: InvalidProperties,
 }
 
 /// The two places of a migration in LanceDB. They may be the same.
@@ -78,12 +95,8 @@ pub struct Migration {
     pub backup: Option<String>,
     /// Whether to migrate without a backup.
     pub skip_backup: bool,
-    /// What happens to users who share an e-mail.
-    pub duplicate_emails: DuplicateEmails,
-    /// What happens to the names in memos that never got tag ids.
-    pub legacy_tag_names: LegacyTagNames,
-    /// What happens to attachment properties that are no JSON object.
-    pub invalid_properties: InvalidProperties,
+    /// What somebody has chosen about rows that have no obvious place.
+    pub choices: Choices,
     /// Whether to migrate a LanceDB whose install has moved on to MySQL.
     pub allow_stale_source: bool,
     /// The longest that the load may be estimated to take.
@@ -121,9 +134,11 @@ impl Migration {
             stores: VectorStores::read(vars, None),
             backup: vars.get("BACKUP_URI").map(str::to_owned),
             skip_backup: vars.enabled("MIGRATION_SKIP_BACKUP"),
-            duplicate_emails: vars.one_of("MIGRATION_DUPLICATE_EMAILS", &emails).unwrap_or_default(),
-            legacy_tag_names: vars.one_of("MIGRATION_LEGACY_TAG_NAMES", &names).unwrap_or_default(),
-            invalid_properties: vars.one_of("MIGRATION_INVALID_PROPERTIES", &properties).unwrap_or_default(),
+            choices: Choices {
+                duplicate_emails: vars.one_of("MIGRATION_DUPLICATE_EMAILS", &emails).unwrap_or_default(),
+                legacy_tag_names: vars.one_of("MIGRATION_LEGACY_TAG_NAMES", &names).unwrap_or_default(),
+                invalid_properties: vars.one_of("MIGRATION_INVALID_PROPERTIES", &properties).unwrap_or_default(),
+            },
             allow_stale_source: vars.enabled("MIGRATION_ALLOW_STALE_SOURCE"),
             time_budget: budget.map(Duration::from_secs),
             batch_rows: vars.number("MIGRATION_BATCH_ROWS", 100).clamp(1, 1000),

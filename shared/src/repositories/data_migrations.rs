@@ -21,6 +21,15 @@ pub async fn create(db: &Executor, name: &str, details: &str, now: Millis) -> Re
     db.execute("data_migrations.create", &insert).await.map(|_| ())
 }
 
+/// Removes the record of a data migration, if there is one.
+///
+/// # Errors
+/// The database fails.
+pub async fn delete(db: &Executor, name: &str) -> Result<()> {
+    let delete = Query::delete().from_table("_migrations").and_where(Expr::col("hash").eq(name)).to_owned();
+    db.execute("data_migrations.delete", &delete).await.map(|_| ())
+}
+
 /// Returns what is recorded of a data migration: the details of the record, which are empty when it has
 /// none. `None`: it has not been committed, or the database has no schema yet.
 ///

@@ -57,4 +57,4 @@ pub use snapshot::{Column, Snapshot};
 pub use store::{Store, StoreOptions};
 pub use upkeep::{TableState, TableUpkeep, tables_of_ours};
 pub use values::{Rows, Value, Values};
-pub use vector_table::{Hit, Stored, VectorKind, VectorRow, VectorTable};
+pub use vector_table::{Hit, Stored, VectorKind, VectorRow, VectorTable, unit};

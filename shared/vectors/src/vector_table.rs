@@ -19,6 +19,17 @@ const PRIMARY_KEY: &str = "lance-schema:unenforced-primary-key";
 /// How many vectors a search or look-up holds at a time.
 const BATCH_ROWS: usize = 1024;
 
+/// Scales a vector to length 1, which the score supposes (`contract/explore.md` E16). Zero stays zero.
+#[must_use]
+pub fn unit(vector: Vec<f32>) -> Vec<f32> {
+    let length = vector.iter().map(|number| f64::from(*number).powi(2)).sum::<f64>().sqrt();
+    if length == 0.0 || (length - 1.0).abs() < 1e-6 {
+        return vector;
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "the numbers of a unit vector")]
+    vector.into_iter().map(|number| (f64::from(number) / length) as f32).collect()
+}
+
 /// Whose vectors a table holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VectorKind {
@@ -419,5 +430,17 @@ fn text(value: &Value<'_>) -> Option<String> {
     match value {
         Value::Text(text) => Some((*text).to_owned()),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn vectors_get_length_one() {
+        assert_eq!(unit(vec![3.0, 4.0]), [0.6, 0.8]);
+        assert_eq!(unit(vec![0.0, 0.0]), [0.0, 0.0]);
+        assert_eq!(unit(vec![1e-30, 0.0]), [1.0, 0.0]);
     }
 }

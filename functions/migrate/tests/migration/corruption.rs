@@ -268,8 +268,9 @@ async fn every_corruption_of_every_table_is_found(kind: Kind) {
     schema::migrate(&database, NOW).await.unwrap();
     let source = Source::open(run::stores(&config).unwrap(), None).await.unwrap();
     let keys = Keys { ignores_trailing_spaces: database.dialect() == Dialect::MySql };
-    let rules = Rules { now: NOW, invalid_properties: config.invalid_properties, keys };
-    let plan = preflight::plan(&source, &rules, &Options::of(&config, None), &Quiet).await.unwrap();
+    let rules = Rules { now: NOW, invalid_properties: config.choices.invalid_properties, keys };
+    let options = Options { choices: config.choices, dimensions: None, statement_limit: None };
+    let plan = preflight::plan(&source, &rules, &options, &Quiet).await.unwrap();
     let vectors = DigestSet::default();
     let mapping = Mapping {
         source: &source,

@@ -1,18 +1,26 @@
 //! What the old store and the database look like as a whole.
 
+use std::collections::BTreeMap;
+
 use futures::future::FutureExt;
-use migrate::{observer::Checkpoint, report::Status};
+use migrate::{failure::Phase, observer::Checkpoint, report::Status};
 use serde_json::json;
-use shared::db::{Database, schema};
+use shared::{
+    config::Migration,
+    db::{Database, schema},
+    repositories::tables,
+};
 use testing::{Kind, on_every_database};
 
 use crate::{
-    harness::{Interrupt, NOW},
+    harness::{Interrupt, NOW, Quiet, migrate},
     old,
 };
 
 on_every_database!(
     an_install_without_tables_is_migrated_with_zero_counts,
+    a_run_that_found_nothing_does_not_stand_in_the_way,
+    nothing_is_made_where_there_is_no_place_for_the_backup,
     a_database_in_use_is_refused,
     a_database_of_the_half_migrated_product_is_refused,
     a_store_that_changes_meanwhile_is_not_migrated,
@@ -29,8 +37,40 @@ async fn an_install_without_tables_is_migrated_with_zero_counts(kind: Kind) {
     let again = install.migrate().await.unwrap();
     assert_eq!((again.status, &again.tables), (Status::AlreadyMigrated, &report.tables));
 
-    let comparisons = migrate::verify::verify(&install.config(), &crate::harness::Quiet).await.unwrap();
+    let comparisons = migrate::verify::verify(&install.config(), &Quiet).await.unwrap();
     assert!(comparisons.values().all(|table| table.database_is_unchanged && table.source_is_unchanged));
+}
+
+async fn a_run_that_found_nothing_does_not_stand_in_the_way(kind: Kind) {
+    let install = old::install(kind).await;
+    install.write("table_migrations", old::VERSIONS, &[json!({"tableName": "memos", "currentVersion": 16})]).await;
+    // A phase alone says nothing about the others.
+    for only in [Phase::Backup, Phase::Vectors] {
+        let report = install.migrate_watched(&Quiet, Some(only)).await.unwrap();
+        assert_eq!((report.status, install.stored().await), (Status::NothingToMigrate, BTreeMap::new()));
+    }
+    assert_eq!(install.migrate().await.unwrap().status, Status::NothingToMigrate);
+    // It was the wrong place, or the data came later.
+    install.write("users", old::USERS, &[old::user("u1", json!({}))]).await;
+    install.write("memos", old::MEMOS, &[old::memo("m1", json!({}))]).await;
+    let database = Database::open(&install.database).unwrap();
+    let pending =
+        async || migrate::status::status(&database, install.config().stores.as_ref()).await.unwrap().pending;
+    assert_eq!(pending().await, ["memos", "users"]);
+    let report = install.migrate().await.unwrap();
+    assert_eq!((report.status, report.tables["memos"].inserted), (Status::Migrated, 1));
+    assert_eq!((install.migrate().await.unwrap().status, pending().await.len()), (Status::AlreadyMigrated, 0));
+}
+
+async fn nothing_is_made_where_there_is_no_place_for_the_backup(kind: Kind) {
+    let install = old::install(kind).await;
+    install.write("users", old::USERS, &[old::user("u1", json!({}))]).await;
+    let config = Migration { backup: None, skip_backup: false, ..install.config() };
+    let refusal = migrate(&config, &Quiet, None).await.unwrap_err().to_string();
+    assert!(refusal.contains("--backup is missing"), "{refusal}");
+    assert_eq!(install.stored().await, BTreeMap::new());
+    let database = Database::open(&install.database).unwrap().unchecked();
+    assert!(tables::count(&database, tables::ALL[0]).await.unwrap_err().is_missing_table());
 }
 
 #[tokio::test(flavor = "multi_thread")]
