@@ -429,6 +429,10 @@ impl Config {
             log_filter: log_filter(vars),
             data_dir,
         };
+        if let Some(file) = config.database.url.strip_prefix("sqlite:") {
+            let file = Path::new(file.trim_start_matches("//"));
+            files::require_mount(vars, runtime, "The file of DATABASE_URL", file);
+        }
         if variables.problems.is_empty() { Ok(config) } else { Err(Problems(variables.problems)) }
     }
 }
@@ -645,7 +649,7 @@ mod tests {
     #[test]
     fn files_are_local_by_default_and_need_what_their_storage_needs() {
         let files = |runtime, pairs: &[(&str, &str)]| {
-            let base = [("JWT_SECRET", SECRET), ("DATABASE_URL", "sqlite:x")];
+            let base = [("JWT_SECRET", SECRET), ("DATABASE_URL", "postgres://h/d")];
             read(runtime, &[&base, pairs].concat()).map(|config| config.files)
         };
         let local = files(Runtime::Local, &[("DATA_DIR", "/d")]).unwrap();
@@ -662,6 +666,25 @@ mod tests {
             &[("ATTACHMENT_PRESIGNED_URL_EXPIRY", "0")],
         ] {
             assert!(files(Runtime::Lambda, wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_function_keeps_nothing_outside_of_its_mount() {
+        let read = |pairs: &[(&str, &str)]| {
+            let base = [("JWT_SECRET", SECRET), ("DATABASE_URL", "sqlite:///mnt/aimo/aimo.db")];
+            read(Runtime::Lambda, &[&base, pairs].concat()).is_ok()
+        };
+        let mount = ("EFS_MOUNT_PATH", "/mnt/aimo");
+        assert!(read(&[mount, ("LANCEDB_URI", "/mnt/aimo/lancedb")]));
+        assert!(read(&[mount, ("LANCEDB_URI", "s3://bucket/lancedb")]));
+        for lost in [
+            &[][..],
+            &[mount, ("LANCEDB_URI", "/tmp/lancedb")],
+            &[mount, ("LANCEDB_PATH", "lancedb")],
+            &[mount, ("DATABASE_URL", "sqlite:///tmp/aimo.db")],
+        ] {
+            assert!(!read(lost), "{lost:?}");
         }
     }
 

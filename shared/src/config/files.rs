@@ -116,11 +116,16 @@ fn local_root(vars: &mut Variables, runtime: Runtime, data_dir: &Path, current: 
     let configured = vars.get("ATTACHMENT_LOCAL_PATH").map(PathBuf::from);
     let root = configured.unwrap_or_else(|| data_dir.join("attachments"));
     let is_used = current.is_some_and(|location| location.storage == StorageType::Local);
-    if runtime == Runtime::Lambda && is_used {
-        let mount = vars.get("EFS_MOUNT_PATH").map(PathBuf::from);
-        if !mount.is_some_and(|mount| root.starts_with(mount)) {
-            vars.problems.push("ATTACHMENT_LOCAL_PATH must lie below EFS_MOUNT_PATH in Lambda".to_owned());
-        }
+    if is_used {
+        require_mount(vars, runtime, "ATTACHMENT_LOCAL_PATH", &root);
     }
     root
+}
+
+/// Refuses a place of a function that would be lost with it (`contract/configuration.md` section 2).
+pub(super) fn require_mount(vars: &mut Variables, runtime: Runtime, name: &str, path: &Path) {
+    let mount = vars.get("EFS_MOUNT_PATH").map(PathBuf::from);
+    if runtime == Runtime::Lambda && !mount.is_some_and(|mount| path.starts_with(mount)) {
+        vars.problems.push(format!("{name} must lie below EFS_MOUNT_PATH in Lambda"));
+    }
 }

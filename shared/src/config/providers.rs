@@ -247,7 +247,7 @@ mod tests {
     };
 
     fn read(runtime: Runtime, pairs: &[(&str, &str)]) -> Result<Config, Problems> {
-        let needed = [("JWT_SECRET", "0123456789abcdef0123456789abcdef"), ("DATABASE_URL", "sqlite:x")];
+        let needed = [("JWT_SECRET", "0123456789abcdef0123456789abcdef"), ("DATABASE_URL", "postgres://h/d")];
         let pairs = needed.iter().chain(pairs).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         Config::read(runtime, pairs.collect())
     }

@@ -2,7 +2,10 @@
 
 use std::{path::Path, time::Duration};
 
-use super::{Runtime, Variables, files::role_credentials};
+use super::{
+    Runtime, Variables,
+    files::{require_mount, role_credentials},
+};
 use crate::clients::storage::Credentials;
 
 const DAY: Duration = Duration::from_hours(24);
@@ -28,6 +31,9 @@ impl VectorStore {
     pub(super) fn read(vars: &mut Variables, runtime: Runtime, data_dir: &Path) -> Option<Self> {
         let default = || data_dir.join("lancedb").display().to_string();
         let uri = configured_lancedb(vars).or_else(|| (runtime == Runtime::Local).then(default));
+        if let Some(directory) = uri.as_deref().filter(|uri| !uri.contains("://")) {
+            require_mount(vars, runtime, "LANCEDB_URI", Path::new(directory));
+        }
         let days = vars.number("LANCEDB_VERSION_RETENTION_DAYS", 7_u32);
         if days == 0 {
             let why =

@@ -185,6 +185,7 @@ async fn measure(subject: &Subject, binary: &Path, runs: usize) -> Result<Measur
 async fn start(subject: &Subject, binary: &Path, directory: &Path, measured: &mut Measured) -> Result<(), String> {
     let environment = [
         ("APP_ENV", "development".to_owned()),
+        ("EFS_MOUNT_PATH", directory.display().to_string()),
         ("JWT_SECRET", "0123456789abcdef0123456789abcdef".to_owned()),
         ("DATABASE_URL", format!("sqlite://{}", directory.join("aimo.db").display())),
     ];

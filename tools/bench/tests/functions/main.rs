@@ -36,6 +36,8 @@ impl Functions {
     async fn on(kind: Kind) -> Self {
         let environment = vec![
             ("APP_ENV", "development".to_owned()),
+            // A file outside of it would be refused.
+            ("EFS_MOUNT_PATH", "/".to_owned()),
             ("DATABASE_URL", empty_database(kind).await.url),
             ("JWT_SECRET", "a test secret of thirty-two bytes".to_owned()),
         ];

@@ -65,7 +65,7 @@ async fn functions(kind: Kind, mock: &Mock) -> Functions {
     functions.environment.extend([
         ("ATTACHMENT_STORAGE_TYPE", "local".to_owned()),
         ("ATTACHMENT_LOCAL_PATH", files.join("attachments").display().to_string()),
-        ("EFS_MOUNT_PATH", files.display().to_string()),
+        ("EFS_MOUNT_PATH", "/".to_owned()),
         ("LANCEDB_URI", files.join("lancedb").display().to_string()),
     ]);
     functions.secrets = SECRETS.iter().map(|secret| (*secret).to_owned()).collect();
