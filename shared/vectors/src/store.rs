@@ -202,6 +202,8 @@ impl Store {
         // Without an interval a table handle never sees what others write.
         let mut builder = lancedb::connect(self.uri())
             .session(Arc::clone(&self.inner.session))
+            // The directory is the catalogue; looking for another one is a request.
+            .namespace_client_property("manifest_enabled", "false")
             .read_consistency_interval(self.inner.read_consistency);
         if let Location::Bucket { options, .. } = &self.inner.location {
             builder = builder.storage_options(options);
