@@ -132,12 +132,24 @@ fn read(answer: &Answer) -> Result<Task, Told> {
         return Err(Told { text: Some(format!("ASR API error: {}", reason_of(answer))), failure });
     }
     let body: Value = answer.json()?;
-    match body.get("code").filter(|code| !code.is_null()) {
+    match body.get("code").filter(|code| !said(code).is_empty()) {
         Some(code) => {
             let text = format!("ASR API error: {} - {}", said(code), said(&body["message"]));
             Err(Told { text: Some(text), failure: Failure::Declined })
         }
-        None => Ok(serde_json::from_value(body).map_err(|_| Failure::Unexpected)?),
+        None => Ok(serde_json::from_value(without_null(body)).map_err(|_| Failure::Unexpected)?),
+    }
+}
+
+/// Removes members that are `null`: to the provider they are the same as absent ones.
+fn without_null(value: Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let members = members.into_iter().filter(|(_, value)| !value.is_null());
+            members.map(|(name, value)| (name, without_null(value))).collect()
+        }
+        Value::Array(list) => list.into_iter().map(without_null).collect(),
+        other => other,
     }
 }
 
@@ -169,4 +181,22 @@ fn reason_of(answer: &Answer) -> String {
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     let parts = [status, said(&body["code"]), said(&body["message"])];
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" - ")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_null_or_empty_is_absent() {
+        let read = |body: Value| read(&Answer { status: 200, body: body.to_string().into_bytes() });
+        let task =
+            read(json!({"code": "", "output": {"task_id": "t", "results": null, "message": null}})).unwrap();
+        assert_eq!((task.output.task_id.as_str(), task.output.results.len()), ("t", 0));
+        assert_eq!(read(json!({"output": null})).unwrap().output.task_status, None);
+        let told = read(json!({"code": "Throttling", "message": "slow down"})).unwrap_err();
+        assert_eq!(told.text.as_deref(), Some("ASR API error: Throttling - slow down"));
+    }
 }

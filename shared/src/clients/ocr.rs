@@ -52,8 +52,8 @@ struct Request<'a> {
 pub struct Recognised {
     /// The text as Markdown; empty when there is none.
     pub md_results: Option<String>,
-    /// The parts of each page.
-    pub layout_details: Option<Vec<Vec<Value>>>,
+    /// The parts of each page; nothing for a page without any.
+    pub layout_details: Option<Vec<Option<Vec<Value>>>>,
     /// Addresses of pictures of the layout.
     pub layout_visualization: Option<Value>,
     error: Option<Value>,

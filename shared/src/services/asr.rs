@@ -216,7 +216,7 @@ fn state_of(task: &Task) -> State {
 
 /// Says why a task failed: what the provider says about all of it, else about the first file.
 fn message_of(task: &Task) -> String {
-    let of_task = task.output.message.as_ref().or(task.message.as_ref()).filter(|text| !text.is_empty());
+    let of_task = [&task.output.message, &task.message].into_iter().flatten().find(|text| !text.is_empty());
     if let Some(message) = of_task {
         return message.clone();
     }

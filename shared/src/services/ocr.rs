@@ -66,7 +66,7 @@ fn key_for<'a>(config: &'a Config, provider: Option<&str>) -> Result<&'a Secret>
 
 /// Contract: of the layout only the first page (O3).
 fn page(index: usize, file: &str, recognised: Recognised) -> Page {
-    let first_page = recognised.layout_details.map(|pages| pages.into_iter().next().unwrap_or_default());
+    let first_page = recognised.layout_details.and_then(|pages| pages.into_iter().next()).flatten();
     Page {
         index,
         text: recognised.md_results.unwrap_or_default(),

@@ -58,7 +58,9 @@ struct Choice {
 
 #[derive(Deserialize)]
 struct Reply {
-    content: Option<String>,
+    /// What is no text counts as none (`contract/explore.md`, upstream).
+    #[serde(default)]
+    content: Value,
 }
 
 impl OpenAiChat {
@@ -94,7 +96,7 @@ impl ChatModel for OpenAiChat {
             let response: Response = counted(self.http.send(&call).await.and_then(|answer| answer.json()))?;
             count_tokens(&response.usage);
             let choice = response.choices.into_iter().next().ok_or(Failure::Unexpected)?;
-            Ok(choice.message.content.unwrap_or_default())
+            Ok(choice.message.content.as_str().unwrap_or_default().to_owned())
         })
     }
 }

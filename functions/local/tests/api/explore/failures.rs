@@ -27,6 +27,7 @@ async fn a_stage_that_fails_or_says_nothing_leaves_out_what_it_would_have_added(
     let answered = |topics: Value, questions: Value| json!(["The answer [1].", 1, topics, questions]);
     let not_analysed = json!(["Analysis could not be completed due to an error."]);
     let analysed = json!(["The analysis."]);
+    let no_text = Answering::json(&json!({"choices": [{"message": {"content": [{"type": "text"}]}}]}));
     for (failing, answer, expected) in [
         (Stage::Analysis, refused(), answered(not_analysed, asked_on.clone())),
         (Stage::Analysis, said(""), answered(Value::Null, asked_on.clone())),
@@ -35,7 +36,8 @@ async fn a_stage_that_fails_or_says_nothing_leaves_out_what_it_would_have_added(
         (Stage::Attachments, refused(), answered(analysed.clone(), asked_on.clone())),
         (Stage::Attachments, said(""), answered(analysed.clone(), asked_on.clone())),
         (Stage::Answer, refused(), json!(["An error occurred while generating the response.", 0, analysed, null])),
-        (Stage::Answer, said(""), json!(["Unable to generate a response.", 1, analysed, asked_on])),
+        (Stage::Answer, said(""), json!(["Unable to generate a response.", 1, analysed, asked_on.clone()])),
+        (Stage::Answer, no_text, json!(["Unable to generate a response.", 1, analysed, asked_on])),
         (Stage::FollowUps, refused(), answered(analysed.clone(), json!([]))),
         (Stage::FollowUps, said("\n \n"), answered(analysed, json!([]))),
     ] {

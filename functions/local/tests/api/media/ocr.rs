@@ -104,7 +104,8 @@ async fn of_the_layout_the_first_page_is_shown(kind: Kind) {
     for (layout, expected) in [
         (json!([[part], [{"index": 9}]]), shown),
         (json!([[], []]), json!([])),
-        (json!([]), json!([])),
+        (json!([]), Value::Null),
+        (json!([null]), Value::Null),
         (Value::Null, Value::Null),
     ] {
         let provider = Provider::always(Answering::json(&json!({"md_results": null, "layout_details": layout})));
