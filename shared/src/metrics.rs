@@ -77,8 +77,14 @@ metrics! {
     OutboxDepth in Count;
     /// How long the oldest of them has waited.
     OutboxAge in Seconds;
+    /// Rules that were due.
+    PushesMatched in Count;
     /// Pushes that were delivered.
     Pushes in Count;
+    /// Pushes that another run has done, or whose rule has changed.
+    PushesSkipped in Count;
+    /// Pushes that may have been delivered twice.
+    PushesDoubtful in Count;
     /// Pushes that a channel refused or did not take.
     PushFailures in Count;
     /// Calls to providers of models, speech and text recognition.

@@ -1,10 +1,10 @@
 //! The table `push_rules`. `channels` holds secrets: it never appears in an error or a log.
 
-use sea_query::{Expr, ExprTrait, Order, Query, SelectStatement};
+use sea_query::{Expr, ExprTrait, Func, Order, Query, SelectStatement};
 use serde_json::Value;
 use sqlx::FromRow;
 
-use super::{MAX_IN_LIST, decode, encode, is_one_of};
+use super::{MAX_IN_LIST, decode, encode, is_one_of, users::ACTIVE};
 use crate::{
     clock::Millis,
     db::{Executor, Result},
@@ -102,6 +102,19 @@ pub async fn find_by_id(db: &Executor, uid: &Uid, id: &PushRuleId) -> Result<Opt
     Ok(row.map(PushRule::from))
 }
 
+/// Nothing is sent for somebody who was deactivated (DESIGN section 7). The owner of each rule is looked up; with
+/// `NOT EXISTS` databases go through all users.
+fn owner_is_active() -> Expr {
+    let status = Query::select()
+        .column(("users", "status"))
+        .from("users")
+        .and_where(Expr::col(("users", "uid")).equals(("push_rules", "uid")))
+        .to_owned();
+    let status = Expr::SubQuery(None, Box::new(status.into()));
+    let active = || Expr::Constant(ACTIVE.into());
+    Expr::expr(Func::coalesce([status, active()])).eq(active())
+}
+
 /// Returns at most `limit` enabled rules of an hour, of all users, in the order of user and id, those after a given
 /// one: the schedule has no user of its own.
 ///
@@ -118,6 +131,7 @@ pub async fn find_enabled_by_time(
         .from("push_rules")
         .and_where(Expr::col("enabled").eq(1))
         .and_where(Expr::col("push_time").eq(hour))
+        .and_where(owner_is_active())
         .order_by("uid", Order::Asc)
         .order_by("id", Order::Asc)
         .limit(limit)
@@ -141,6 +155,7 @@ pub async fn find_enabled_by_ids(db: &Executor, ids: &[PushRuleId]) -> Result<Ve
             .from("push_rules")
             .and_where(is_one_of("id", ids))
             .and_where(Expr::col("enabled").eq(1))
+            .and_where(owner_is_active())
             .to_owned();
         found.extend(fetch(db, "push_rules.find_enabled_by_ids", &select).await?);
     }

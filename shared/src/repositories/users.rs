@@ -12,7 +12,7 @@ use crate::{
     ids::Uid,
 };
 
-const ACTIVE: i32 = 1;
+pub(super) const ACTIVE: i32 = 1;
 
 /// What authentication needs of a user. Never leaves the server.
 #[derive(FromRow)]

@@ -7,6 +7,7 @@ use crate::harness::{HOUR, Install, NOW, rule};
 
 on_every_database!(
     only_enabled_rules_of_the_hour_are_sent,
+    nothing_is_sent_for_somebody_who_was_deactivated,
     what_is_left_is_sent_by_what_the_rule_says_now,
     a_late_run_takes_only_rules_that_were_there,
     rules_that_cannot_be_sent_are_noted_and_block_nobody,
@@ -24,6 +25,16 @@ async fn only_enabled_rules_of_the_hour_are_sent(kind: Kind) {
     install.server.execute("UPDATE push_rules SET enabled = 0 WHERE id = 'c'").await;
     assert_eq!(install.run(NOW).await.sent, 1);
     assert_eq!(install.endpoint.calls("ok").into_keys().collect::<Vec<_>>(), ["ok-b"]);
+}
+
+async fn nothing_is_sent_for_somebody_who_was_deactivated(kind: Kind) {
+    let install = Install::start(kind).await;
+    let (ann, bob) = (install.server.user().await.uid, install.server.user().await.uid);
+    let rules = [&ann, &bob].map(|uid| rule(uid, uid, 8, "daily_memos", &meow(&format!("ok-{uid}"))));
+    install.insert_rules(rules.into()).await;
+    install.server.execute(format!("UPDATE users SET status = 0 WHERE uid = '{bob}'")).await;
+    assert_eq!(install.run(NOW).await.sent, 1);
+    assert_eq!(install.endpoint.calls("ok").into_keys().collect::<Vec<_>>(), [format!("ok-{ann}")]);
 }
 
 async fn what_is_left_is_sent_by_what_the_rule_says_now(kind: Kind) {

@@ -164,7 +164,10 @@ pub async fn run(
             repositories::push_slots::update_finished(&ctx.db, &slot.slot, ctx.now()).await?;
         }
     }
+    metrics::add(Metric::PushesMatched, report.matched);
     metrics::add(Metric::Pushes, report.sent);
+    metrics::add(Metric::PushesSkipped, report.skipped);
+    metrics::add(Metric::PushesDoubtful, report.possible_duplicates);
     metrics::add(Metric::PushFailures, report.failed);
     tracing::info!(
         push.slots = report.slots.join(" "),
