@@ -14,7 +14,7 @@ use serde_json::Value;
 use shared::{
     error::with_causes,
     http::App,
-    services::{pending_files, push_deliveries},
+    services::{pending_files, push_deliveries, recommendations},
 };
 use vectors::TableState;
 
@@ -82,6 +82,8 @@ pub async fn run(app: &App) -> Report {
     report.add("collect files", collected.map_err(|error| with_causes(&error)));
     let pruned = push_deliveries::prune(&app.context).await;
     report.add("prune push deliveries", pruned.map_err(|error| with_causes(&error)));
+    let pruned = recommendations::prune(&app.context).await;
+    report.add("prune recommendations", pruned.map_err(|error| with_causes(&error)));
     report
 }
 

@@ -14,6 +14,7 @@ on_every_database!(
     vectors_of_another_model_are_made_again,
     every_step_is_reported_and_none_stops_the_others,
     a_table_of_many_fragments_does_not_wait_for_the_night,
+    recommendations_are_forgotten_after_a_month,
 );
 
 const NOW: i64 = 1_750_000_000_000;
@@ -142,7 +143,13 @@ async fn every_step_is_reported_and_none_stops_the_others(kind: Kind) {
     assert!(report.has_failed());
     let steps = names(&report);
     assert!(steps.contains(&("upkeep embedding_cache".to_owned(), false)), "{steps:?}");
-    for step in ["upkeep memo_vectors", "repair vectors", "collect files", "prune push deliveries"] {
+    for step in [
+        "upkeep memo_vectors",
+        "repair vectors",
+        "collect files",
+        "prune push deliveries",
+        "prune recommendations",
+    ] {
         assert!(steps.contains(&(step.to_owned(), true)), "{steps:?}");
     }
 }
@@ -166,4 +173,17 @@ async fn a_table_of_many_fragments_does_not_wait_for_the_night(kind: Kind) {
     let report = maintenance::early(app).await;
     assert!(!report.has_failed() && report.steps.len() == 2, "{report:?}");
     assert_eq!((fragments("embedding_cache").await, fragments("memo_vectors").await), (1, 1));
+}
+
+async fn recommendations_are_forgotten_after_a_month(kind: Kind) {
+    let desk = Desk::start(kind).await;
+    // Today is 2025-06-15.
+    for date in ["2024-12-31", "2025-05-15", "2025-05-16", "2025-06-15"] {
+        let row = format!("('{date}', 'u1', '{date}', '[]', 1)");
+        let columns = "recommendation_id, uid, date, memo_ids, created_at";
+        desk.server.execute(format!("INSERT INTO daily_recommendations ({columns}) VALUES {row}")).await;
+    }
+    assert!(!maintenance::run(&desk.server.app).await.has_failed());
+    let left: Vec<(String,)> = desk.server.fetch("SELECT date FROM daily_recommendations ORDER BY date").await;
+    assert_eq!(left, [("2025-05-16".to_owned(),), ("2025-06-15".to_owned(),)]);
 }

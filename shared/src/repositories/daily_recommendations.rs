@@ -125,6 +125,16 @@ pub async fn find_by_user(db: &Executor, uid: &Uid) -> Result<Vec<Recommendation
     rows.into_iter().map(Recommendation::try_from).collect()
 }
 
+/// Deletes the choices of all days before one, of all users, and returns how many those were.
+///
+/// # Errors
+/// The database fails.
+pub async fn delete_before(db: &Executor, date: &str) -> Result<u64> {
+    let delete =
+        Query::delete().from_table("daily_recommendations").and_where(Expr::col("date").lt(date)).to_owned();
+    db.execute("daily_recommendations.delete_before", &delete).await
+}
+
 /// Deletes the choice of a day, and returns whether there was one.
 ///
 /// # Errors

@@ -9,7 +9,7 @@ use std::{
 };
 
 use futures::stream::{self, StreamExt};
-use jiff::civil::Date;
+use jiff::{ToSpan, civil::Date};
 
 use super::{
     ai::array_in,
@@ -290,6 +290,15 @@ fn top_up(random: &dyn Random, favourites: Vec<MemoId>, mut sample: Vec<MemoReco
         chosen.push(sample.remove(place));
     }
     chosen
+}
+
+/// Forgets the choices of more than 30 days ago, and returns how many those were (R13).
+///
+/// # Errors
+/// The database fails.
+pub async fn prune(ctx: &Context) -> Result<u64> {
+    let first = zoned(ctx, ctx.now()).date().saturating_sub(30.days());
+    Ok(repositories::daily_recommendations::delete_before(&ctx.db, &first.to_string()).await?)
 }
 
 #[cfg(test)]
