@@ -6,9 +6,7 @@ mod api;
 use std::time::{Duration, Instant};
 
 use axum::{
-    Json,
     extract::State,
-    http::StatusCode,
     response::{IntoResponse, Response},
 };
 use schemars::JsonSchema;
@@ -16,7 +14,7 @@ use serde::Serialize;
 use shared::{
     Error, Result,
     dto::app_versions::Versions,
-    http::{Access, Answer, App, Operation, Params, Query, Reply, RouteTable},
+    http::{Access, Answer, App, Operation, Params, Query, Reply, RouteTable, json},
     services::health,
 };
 use tokio::sync::Mutex;
@@ -76,10 +74,10 @@ const REMEMBERED: Duration = Duration::from_secs(10);
 impl IntoResponse for Stores {
     fn into_response(self) -> Response {
         let status = match self {
-            Self { drizzle: "ok", lancedb: "ok" } => StatusCode::OK,
-            _ => StatusCode::SERVICE_UNAVAILABLE,
+            Self { drizzle: "ok", lancedb: "ok" } => 200,
+            _ => 503,
         };
-        (status, Json(self)).into_response()
+        json(status, &self)
     }
 }
 
@@ -161,8 +159,9 @@ impl TryFrom<&Query> for Rows {
     type Error = Error;
 
     fn try_from(query: &Query) -> Result<Self> {
-        let table = query.try_into()?;
-        Ok(Self { table, page: query.number("page")?, page_size: query.number("pageSize")? })
+        // Numbers are read before anything is asked for.
+        let (page, page_size) = (query.number("page")?, query.number("pageSize")?);
+        Ok(Self { table: query.try_into()?, page, page_size })
     }
 }
 

@@ -81,6 +81,19 @@ pub struct Source {
     pub created_at: Option<serde_json::Number>,
 }
 
+impl Source {
+    /// Reads the numbers of a form, in which every value is text.
+    fn with_numbers(mut value: Value) -> Value {
+        for name in ["similarity", "relevanceScore", "createdAt"] {
+            let Some(member) = value.get_mut(name) else { continue };
+            if let Some(number) = member.as_str().and_then(|text| text.parse::<serde_json::Number>().ok()) {
+                *member = number.into();
+            }
+        }
+        value
+    }
+}
+
 /// The body that begins a conversation.
 #[derive(Debug, Clone, JsonSchema)]
 pub struct NewConversation {
@@ -138,7 +151,10 @@ impl TryFrom<&Fields> for NewMessage {
         let content = content.ok_or(Error::params("Content is required"))?;
         let sources = fields.list("sources")?.map(Vec::as_slice).unwrap_or_default();
         // Serde would also read a list as an object.
-        let source = |value: &Value| value.is_object().then(|| Source::deserialize(value).ok()).flatten();
+        let source = |value: &Value| {
+            let value = if fields.is_form() { &Source::with_numbers(value.clone()) } else { value };
+            value.is_object().then(|| Source::deserialize(value).ok()).flatten()
+        };
         let sources = sources.iter().map(|value| source(value).ok_or_else(Error::bad_params));
         Ok(Self { role, content, sources: sources.collect::<Result<_>>()? })
     }

@@ -80,6 +80,12 @@ impl Fields {
         Self { members, is_form: true }
     }
 
+    /// Reports whether they come from a form, in which every value is text.
+    #[must_use]
+    pub fn is_form(&self) -> bool {
+        self.is_form
+    }
+
     /// Returns a member as it was sent, `null` included.
     #[must_use]
     pub fn raw(&self, name: &str) -> Option<&Value> {

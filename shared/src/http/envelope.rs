@@ -70,7 +70,7 @@ impl Error {
 }
 
 /// Makes a JSON answer.
-pub(crate) fn json<T: Serialize>(status: u16, body: &T) -> Response {
+pub fn json<T: Serialize>(status: u16, body: &T) -> Response {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     match serde_json::to_vec(body) {
         Ok(bytes) => (status, [(header::CONTENT_TYPE, "application/json; charset=utf-8")], bytes).into_response(),

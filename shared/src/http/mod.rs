@@ -25,7 +25,7 @@ pub use auth::CurrentUser;
 pub use body::{Body, LargeBody, MAX_BODY_BYTES, MAX_LARGE_BODY_BYTES};
 pub use description::{Description, Document, Operation};
 pub use endpoint::{Answer, Endpoint, Input};
-pub use envelope::Reply;
+pub use envelope::{Reply, json};
 pub use path::PathId;
 pub use query::{Owner, Paging, Params, Query};
 pub use routes::{Access, Route, RouteTable, Routes};

@@ -125,7 +125,7 @@ impl Query {
     pub fn number(&self, name: &str) -> Result<Option<f64>> {
         let is_decimal =
             |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'));
-        self.parsed(name, "number", |text| text.parse().ok().filter(|_| is_decimal(text)))
+        self.parsed(name, "number", |text| text.trim().parse().ok().filter(|_| is_decimal(text.trim())))
     }
 
     /// Returns a boolean: `true` or `1`, `false` or `0`; an empty text is `true`.
@@ -177,6 +177,8 @@ mod tests {
         let number = |text: &str| Query::parse(&format!("page={text}")).number("page");
         assert_eq!(number("2").unwrap(), Some(2.0));
         assert_eq!(number("-1.5e1").unwrap(), Some(-15.0));
+        // A plus sign in a query is a blank.
+        assert_eq!(number("+2%20").unwrap(), Some(2.0));
         for text in ["", "x", "NaN", "inf", "0x10", "1_000", "%20"] {
             assert!(number(text).is_err(), "{text}");
         }

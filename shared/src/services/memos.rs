@@ -276,19 +276,27 @@ pub async fn backlinks(ctx: &Context, uid: &Uid, id: &MemoId, page: PageRequest)
 /// # Errors
 /// The database fails.
 pub async fn list_public(ctx: &Context, owner: &Uid, sort: Sort, page: PageRequest) -> Result<Page<Memo>> {
+    if repositories::users::find_by_id(&ctx.db, owner).await?.is_none() {
+        return Ok(Page::new(Vec::new(), 0, page));
+    }
     let filter = MemoFilter { public_only: true, ..MemoFilter::default() };
     find_page(ctx, owner, &filter, sort, page, Relations::Hidden).await
 }
+
+const NO_PUBLIC_MEMOS: &str = "No public memos found for this user";
 
 /// Returns one of the public memos of a user, each as likely as the others.
 ///
 /// # Errors
 /// Code 3 with its own text when there is none.
 pub async fn random_public(ctx: &Context, owner: &Uid) -> Result<Memo> {
+    if repositories::users::find_by_id(&ctx.db, owner).await?.is_none() {
+        return Err(Error::not_found(NO_PUBLIC_MEMOS));
+    }
     let filter = MemoFilter { public_only: true, ..MemoFilter::default() };
     let total = repositories::memos::count(&ctx.db, owner, &filter).await?;
     let record = repositories::memos::find_public_at(&ctx.db, owner, ctx.random.below(total)).await?;
-    let record = record.ok_or(Error::not_found("No public memos found for this user"))?;
+    let record = record.ok_or(Error::not_found(NO_PUBLIC_MEMOS))?;
     present_one(ctx, &ctx.db, owner, record, Relations::Hidden).await
 }
 
@@ -306,6 +314,10 @@ pub struct PublicMemo {
 /// # Errors
 /// Code 3 with its own text when the memo or its owner does not exist, or it is not public.
 pub async fn get_public(ctx: &Context, id: &MemoId) -> Result<PublicMemo> {
+    // This path is that of a random memo of a user `memo`, whom nobody can be (`contract/memos.md` section 3).
+    if id.as_str() == "random" {
+        return Err(Error::not_found(NO_PUBLIC_MEMOS));
+    }
     let record = repositories::memos::find_public_by_id(&ctx.db, id).await?;
     let record = record.ok_or(Error::not_found("Public memo not found"))?;
     let owner = record.uid.clone();

@@ -2,6 +2,7 @@
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{Error, Result, clock::Millis, db, ids::Uid};
 
@@ -24,9 +25,11 @@ pub fn cookie(token: &str, now: Millis, secure: bool) -> String {
 
 #[derive(Serialize, Deserialize)]
 struct Claims {
+    /// A text in tokens of our own.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    uid: Value,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    uid: Option<Uid>,
-    iat: i64,
+    iat: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     exp: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -55,7 +58,8 @@ impl Tokens {
     /// The token cannot be encoded, which does not happen.
     pub fn issue(&self, uid: &Uid, now: Millis) -> Result<String> {
         let iat = now.div_euclid(1000);
-        let claims = Claims { uid: Some(uid.clone()), iat, exp: Some(iat + LIFETIME_SECONDS), nbf: None };
+        let claims =
+            Claims { uid: uid.as_str().into(), iat: Some(iat), exp: Some(iat + LIFETIME_SECONDS), nbf: None };
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding)
             .map_err(|error| Error::Database(db::Error::Internal(format!("a token cannot be signed: {error}"))))
     }
@@ -67,11 +71,12 @@ impl Tokens {
         let mut validation = Validation::new(Algorithm::HS256);
         // The times are compared with the clock of the product, below.
         validation.validate_exp = false;
+        validation.validate_aud = false;
         validation.required_spec_claims.clear();
         let claims = jsonwebtoken::decode::<Claims>(token, &self.decoding, &validation).ok()?.claims;
         let now = now.div_euclid(1000);
         let is_current = claims.exp.is_none_or(|exp| now < exp) && claims.nbf.is_none_or(|nbf| nbf <= now);
-        is_current.then_some(claims.uid)
+        is_current.then(|| claims.uid.as_str().map(Uid::from))
     }
 }
 
@@ -86,6 +91,21 @@ mod tests {
         assert_eq!(tokens.verify(&token, 0), Some(Some("u1".into())));
         assert!(tokens.verify(&token, LIFETIME_SECONDS * 1000 - 1).is_some());
         assert!(tokens.verify(&token, LIFETIME_SECONDS * 1000).is_none());
+    }
+
+    #[test]
+    fn a_signed_token_is_valid_whatever_else_it_says() {
+        let secret = "0123456789abcdef0123456789abcdef";
+        let sign = |claims: Value| {
+            let key = EncodingKey::from_secret(secret.as_bytes());
+            jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key).unwrap()
+        };
+        let verify = |claims| Tokens::new(secret).verify(&sign(claims), 0);
+        assert_eq!(verify(serde_json::json!({"uid": "u1", "aud": "x", "iss": "y"})), Some(Some("u1".into())));
+        for nobody in [serde_json::json!({}), serde_json::json!({"uid": 5}), serde_json::json!({"uid": null})] {
+            assert_eq!(verify(nobody), Some(None));
+        }
+        assert_eq!(verify(serde_json::json!({"uid": "u1", "exp": 0})), None);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::{
         Patch,
         users::{Author, Credentials, PasswordChange, Registration, User, UserInfo, UserUpdate},
     },
-    error::Code,
+    error::{Code, with_causes},
     ids::Uid,
     repositories::{
         self,
@@ -42,16 +42,27 @@ pub async fn register(ctx: &Context, registration: Registration) -> Result<User>
     };
     let category = categories::build(ctx, &uid, DEFAULT_CATEGORY.to_owned(), None, now);
     let (user, category) = (&user, &category);
-    ctx.db
-        .transaction(|tx| async move {
+    let store = |with_category: bool| {
+        ctx.db.transaction(move |tx| async move {
             match repositories::users::create(&tx, user, now).await {
                 // Somebody else has registered the e-mail since it was looked for.
                 Err(error) if error.is_unique_violation() => return Err(Error::from(Code::UserAlreadyExists)),
                 outcome => outcome?,
             }
-            Ok(repositories::categories::create(&tx, category).await?)
+            if with_category {
+                repositories::categories::create(&tx, category).await?;
+            }
+            Ok(())
         })
-        .await?;
+    };
+    match store(true).await {
+        // An account without its first category is better than none.
+        Err(Error::Database(error)) => {
+            tracing::warn!(error = with_causes(&error), "register.again_without_category");
+            store(false).await?;
+        }
+        outcome => outcome?,
+    }
     Ok(User { uid, email: Some(email), nickname })
 }
 

@@ -1,5 +1,6 @@
 //! Conversations and their messages (`contract/conversations.md`).
 
+use axum::http::Method;
 use serde_json::{Value, json};
 use testing::{Client, Kind, Server, on_every_database};
 
@@ -15,6 +16,7 @@ on_every_database!(
     messages_keep_the_order_in_which_they_were_added,
     the_time_of_change_never_moves_back,
     sources_come_back_unchanged,
+    a_form_names_sources_with_numbers,
     a_conversation_without_messages_has_an_empty_list,
     deleting_a_conversation_deletes_its_messages,
     sources_that_cannot_be_read_are_left_out,
@@ -135,6 +137,15 @@ async fn the_time_of_change_never_moves_back(kind: Kind) {
     assert_eq!(renamed.data()["conversation"]["updatedAt"], NOW);
     say(&ann, &id, "x").await;
     assert_eq!(ann.get(&format!("{PATH}/{id}")).await.data()["updatedAt"], NOW + 1);
+}
+
+async fn a_form_names_sources_with_numbers(kind: Kind) {
+    let ann = Server::start(kind).await.user().await;
+    let id = text(&begin(&ann, json!({})).await, "conversationId");
+    let form = "role=user&content=x&sources[0][memoId]=m1&sources[0][similarity]=0.5&sources[0][createdAt]=17";
+    let content_type = "application/x-www-form-urlencoded";
+    let added = ann.send_raw(Method::POST, &format!("{PATH}/{id}/messages"), content_type, form).await;
+    assert_eq!(added.data()["data"]["sources"], json!([{"memoId": "m1", "similarity": 0.5, "createdAt": 17}]));
 }
 
 async fn sources_come_back_unchanged(kind: Kind) {

@@ -17,6 +17,7 @@ on_every_database!(
     a_random_memo_is_any_public_one,
     nobody_has_no_public_memos,
     a_deactivated_author_is_not_found,
+    a_memo_is_not_called_random,
 );
 
 /// Asserts that an answer contains none of some texts.
@@ -176,6 +177,15 @@ async fn a_deactivated_author_is_not_found(kind: Kind) {
     let ann = server.user().await;
     let id = memo_id(&ann, json!({"content": "x", "isPublic": true})).await;
     server.execute(format!("UPDATE users SET status = 0 WHERE uid = '{}'", ann.uid)).await;
-    let answer = server.anonymous().get(&format!("/api/v1/memos/public/memo/{id}")).await;
+    let anyone = server.anonymous();
+    let answer = anyone.get(&format!("/api/v1/memos/public/memo/{id}")).await;
     assert_eq!(answer.refusal(), (3, "User not found"));
+    let list = format!("/api/v1/memos/public/{}", ann.uid);
+    assert_eq!(anyone.get(&list).await.data()["items"], json!([]));
+    assert_eq!(anyone.get(&format!("{list}/random")).await.refusal(), (3, "No public memos found for this user"));
+}
+
+async fn a_memo_is_not_called_random(kind: Kind) {
+    let answer = Server::start(kind).await.anonymous().get("/api/v1/memos/public/memo/random").await;
+    assert_eq!(answer.refusal(), (3, "No public memos found for this user"));
 }

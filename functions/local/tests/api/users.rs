@@ -20,6 +20,7 @@ on_every_database!(
     a_token_comes_by_cookie_or_header,
     an_email_is_trimmed_and_minds_case,
     a_deactivated_user_counts_as_missing,
+    an_account_is_made_without_its_category_when_that_cannot_be_stored,
     an_update_without_members_moves_the_time_of_change,
     nothing_of_the_account_but_its_info_leaves_the_server,
 );
@@ -193,4 +194,13 @@ async fn nothing_of_the_account_but_its_info_leaves_the_server(kind: Kind) {
             assert!(!answer.body.to_string().contains(secret), "{secret}: {answer:?}");
         }
     }
+}
+
+async fn an_account_is_made_without_its_category_when_that_cannot_be_stored(kind: Kind) {
+    let server = Server::start_alone(kind).await;
+    server.execute("ALTER TABLE categories RENAME TO categories_away").await;
+    let ann = server.user().await;
+    server.execute("ALTER TABLE categories_away RENAME TO categories").await;
+    assert_eq!(sign_in(&server, &ann.email).await.data()["user"]["uid"], json!(ann.uid));
+    assert_eq!(ann.get("/api/v1/categories").await.data()["categories"], json!([]));
 }

@@ -53,7 +53,7 @@ async fn a_web_client_is_served_beside_the_api(kind: Kind) {
     assert!(anonymous.get("/api/v1/health").await.data()["status"].is_string());
     assert_eq!(anonymous.get("/api/v1/nothing").await.status, StatusCode::UNAUTHORIZED);
     assert_eq!(server.user().await.get("/api/v1/nothing").await.body["code"], 3);
-    assert_eq!(anonymous.get("/health/db").await.header("content-type"), "application/json");
+    assert_eq!(anonymous.get("/health/db").await.header("content-type"), "application/json; charset=utf-8");
     assert_eq!(anonymous.send(Method::POST, "/home", None).await.status, StatusCode::NOT_FOUND);
     fs::remove_dir_all(root).unwrap();
 }
