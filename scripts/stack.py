@@ -32,7 +32,7 @@ VARIANTS = {
         "SubnetIds": "subnet-1,subnet-2",
         "SecurityGroupIds": "sg-1",
     },
-    "sqlite": {"DatabaseEngine": "sqlite"},
+    "sqlite": {"DatabaseEngine": "sqlite", "EmbeddingProvider": "local", "OldBucket": "old"},
 }
 
 

@@ -110,7 +110,11 @@ fn every_path_of_the_template_leads_to_a_route() {
         let routes = routes.unwrap_or_else(|| panic!("{path} leads to {function}, which has no routes"));
         let alone =
             BTreeMap::from([(path.clone(), "here".to_owned()), ("$default".to_owned(), "elsewhere".to_owned())]);
-        let leads_to = |route: &str| choose(&alone, &route.replace(['{', '}'], "")) == "here";
+        // Every path may end with a slash.
+        let leads_to = |route: &str| {
+            let path = route.replace(['{', '}'], "");
+            [&path, &format!("{path}/")].iter().any(|path| choose(&alone, path) == "here")
+        };
         assert!(routes.iter().any(|route| leads_to(route.path)), "no route of {function} is at {path}");
     }
 }
