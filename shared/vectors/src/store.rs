@@ -1,6 +1,6 @@
 //! A store: a directory or S3 prefix with tables below it.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, io, sync::Arc, time::Duration};
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -191,10 +191,13 @@ impl Store {
 
     /// Returns the connection, unless the directory does not exist.
     async fn existing(&self) -> Result<Option<&Connection>> {
-        match self.inner.location.directory().map(std::fs::metadata) {
+        let Some(directory) = self.inner.location.directory() else { return self.connection().await.map(Some) };
+        let in_the_way = || io::Error::from(io::ErrorKind::NotADirectory);
+        match directory.metadata().and_then(|found| if found.is_dir() { Ok(()) } else { Err(in_the_way()) }) {
+            Ok(()) => self.connection().await.map(Some),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             // Another failure, such as a file in the way, is no empty store.
-            Some(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            _ => self.connection().await.map(Some),
+            Err(error) => Err(Error::store(self.uri(), "opened", &error)),
         }
     }
 
