@@ -56,7 +56,7 @@ async fn an_old_install_is_left_alone() {
 async fn writers_lose_nothing_beside_upkeep() {
     let (_directory, store) = empty_store().await;
     VectorTable::open_or_create(&store, VectorKind::Memo, 8).await.expect("a table");
-    let writers = (0..4).map(|writer: u64| {
+    let writers = (0..8).map(|writer: u64| {
         let store = store.clone();
         tokio::spawn(async move {
             let cache = EmbeddingCache::open_or_create(&store, CacheKind::Text, 8).await.expect("a cache");
@@ -83,6 +83,6 @@ async fn writers_lose_nothing_beside_upkeep() {
     }
     for name in ["embedding_cache", "memo_vectors"] {
         let done = store.upkeep(name, Duration::from_hours(1)).await.expect("done").expect("it is ours");
-        assert_eq!(done.rows, 32, "{name}");
+        assert_eq!(done.rows, 64, "{name}");
     }
 }
