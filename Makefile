@@ -46,6 +46,7 @@ test: setup ## Run every test, on SQLite, PostgreSQL and MariaDB
 	$(MAKE) validate
 	scripts/start-smoke.sh cargo run --bin local
 	scripts/start-smoke.sh scripts/watch.sh
+	scripts/replay-watch.sh
 
 .PHONY: check
 check: ## Check format and lints of the code and of the scripts
@@ -70,6 +71,16 @@ build: tools ## Build the release zips target/lambda/*/bootstrap.zip (ARCH=x86_6
 	  PATH="$(TOOLS):$$PATH" cargo-lambda lambda build $(BUILD_FLAGS) --profile large $(LANCEDB:%=--bin %) --output-format $$format; \
 	done
 BUILD_FLAGS = --$(subst _,-,$(ARCH)) --lambda-dir target/lambda
+
+# What CI builds: those that link LanceDB take an hour.
+.PHONY: zips
+zips: tools ## Build the release zips of the functions without LanceDB, and check that none has more than 5 MB
+	PATH="$(TOOLS):$$PATH" cargo-lambda lambda build $(BUILD_FLAGS) --release $(LIGHT:%=--bin %) --output-format zip
+	for name in $(LIGHT); do \
+	  bytes=$$(stat --format %s "target/lambda/$$name/bootstrap.zip"); \
+	  echo "zips: $$name has $$bytes bytes"; \
+	  if ((bytes > 5000000)); then echo "zips: that is more than 5 MB" >&2; exit 1; fi; \
+	done
 
 # Called by `sam build` for each function of template.yaml, with ARTIFACTS_DIR set.
 build-%Function:

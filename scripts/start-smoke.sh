@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Runs the smoke test against what a command serves:
+# Runs a check against what a command serves, by default the smoke test:
 #
-#   start-smoke.sh COMMAND [ARGUMENT...]
+#   [CHECK="SCRIPT ARGUMENT..."] start-smoke.sh COMMAND [ARGUMENT...]
 #
-# The command gets a free port (PORT) and an empty directory (DATA_DIR), and is run in the root of the
+# The check gets the base URL as its last argument; it must wait until the server answers. The command gets a free port (PORT) and an empty directory (DATA_DIR), and is run in the root of the
 # project. Leaves nothing behind: every process and file it started is gone afterwards.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -30,7 +30,7 @@ stop() {
   rm -rf "$dir"
 }
 
-# Only what the smoke test expects, whatever the caller's environment says.
+# Only what the check expects, whatever the caller's environment says.
 setsid env -u DATABASE_URL -u JWT_SECRET -u WATCH_CHANGES DATA_DIR="$dir/data" PORT="$port" "$mark" \
   "$@" >"$dir/log" 2>&1 &
 server=$!
@@ -39,7 +39,8 @@ trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-scripts/smoke.sh "http://127.0.0.1:$port" &
+read -ra check <<<"${CHECK:-scripts/smoke.sh}"
+"${check[@]}" "http://127.0.0.1:$port" &
 smoke=$!
 
 # Whichever ends first: the test, or the command because it could not start.

@@ -101,7 +101,8 @@ settings! {
     OPENAI_EMBEDDING_DIMENSIONS = "1536", "Size of the vectors, for every embedding provider; the model must offer it. Part of the key of cached vectors.";
     BEDROCK_CHAT_MODEL = "", "Id of a model or inference profile. Required when CHAT_PROVIDER is bedrock.";
     BEDROCK_EMBEDDING_MODEL = "", "Id of a Titan or Cohere embedding model. Required when EMBEDDING_PROVIDER is bedrock.";
-    BEDROCK_REGION = "", "Region of Bedrock. Default: the region of the process.";
+    BEDROCK_REGION = "", "Region of Bedrock. Default: AWS_REGION, which Lambda sets.";
+    AWS_BEARER_TOKEN_BEDROCK = "", "Key of Bedrock. Default: the credentials of the environment (AWS_ACCESS_KEY_ID and so on), which are the role of a function.";
     BEDROCK_ENDPOINT_URL = "", "Another endpoint of Bedrock, such as one inside a private network.";
     HTTP_TIMEOUT_MS = "25000", "How long a call to a model may take, retries included. Stay below the time limit of the function.";
     FUN_ASR_ENABLED = "true", "false switches speech recognition off.";
@@ -459,10 +460,10 @@ fn is_production(vars: &Variables, runtime: Runtime) -> bool {
 #[must_use]
 pub fn log_filter(vars: &Variables) -> String {
     let level = vars.text("AIMO_LOG_LEVEL", "info");
-    match vars.get("RUST_LOG") {
-        Some(filter) => format!("{level},{filter}"),
-        None => level,
-    }
+    let refinements = vars.get("RUST_LOG").unwrap_or_default().split(',').map(str::trim);
+    let directives: Vec<&str> =
+        std::iter::once(level.as_str()).chain(refinements).filter(|directive| !directive.is_empty()).collect();
+    directives.join(",")
 }
 
 fn jwt_secret(vars: &mut Variables) -> Secret {

@@ -10,7 +10,7 @@ use std::{
 
 use testing::{
     Kind, empty_database, on_every_database,
-    recordings::{Guard, Mock, RECORDED, SECRETS, free_port, recording},
+    recordings::{Guard, Mock, SECRETS, free_port, recording},
 };
 
 on_every_database!(
@@ -92,7 +92,6 @@ impl Product {
             .env("DATABASE_URL", database_url)
             .env("SCHEDULES_ENABLED", "false")
             .env("OUTBOUND_TRUSTED_HOSTS", mock.host())
-            .envs(RECORDED.iter().copied())
             .envs(mock.settings())
             .envs(settings)
             .stdout(Stdio::piped())

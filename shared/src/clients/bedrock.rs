@@ -1,114 +1,106 @@
-//! What the models of Amazon Bedrock share: the client of the SDK, retries, and the kinds of failure.
+//! What the models of Amazon Bedrock share: one signed request each, which needs no SDK
+//! (docs/decisions/0013-s3-and-bedrock-without-the-sdk.md).
 
 use std::sync::Arc;
 
-use aws_sdk_bedrockruntime::{
-    Client, Config,
-    config::{Region, http::HttpResponse, retry::RetryConfig},
-    error::{ProvideErrorMetadata, SdkError},
-};
-use serde::de::IgnoredAny;
-use tokio::sync::OnceCell;
+use serde::{Serialize, de::DeserializeOwned};
 
-use super::{
-    Failure, Patience, Result,
-    retry::{Attempt, persist, retry_after},
-};
-use crate::{clock::Clock, config::BedrockSettings, ids::Random};
+use super::{Call, Failure, Http, Patience, Result, sigv4::encode};
+use crate::{clock::Clock, config::BedrockSettings};
 
-/// A client of Bedrock, made when it is first needed: it looks for credentials and a region then, in the
-/// places where every AWS program does.
+/// The most bytes of an answer: 96 vectors of 1 536 numbers are 2 MB of JSON.
+const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
+
+/// The service, as signatures name it.
+const SERVICE: &str = "bedrock";
+
+/// A client of Bedrock.
 pub(super) struct Bedrock {
+    http: Arc<dyn Http>,
     settings: BedrockSettings,
-    client: OnceCell<Client>,
     clock: Arc<dyn Clock>,
-    random: Arc<dyn Random>,
 }
 
 impl Bedrock {
-    pub(super) fn new(settings: &BedrockSettings, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
-        Self { settings: settings.clone(), client: OnceCell::new(), clock, random }
+    pub(super) fn new(settings: &BedrockSettings, http: Arc<dyn Http>, clock: Arc<dyn Clock>) -> Self {
+        Self { http, settings: settings.clone(), clock }
     }
 
     /// Returns a client of a stand-in.
     #[cfg(test)]
     pub(super) fn of_stand_in(url: &str) -> Self {
-        let credentials = aws_sdk_bedrockruntime::config::Credentials::new("id", "aws-secret", None, None, "test");
-        let config = Config::builder()
-            .region(Region::new("eu-central-1"))
-            .credentials_provider(credentials)
-            .retry_config(RetryConfig::disabled())
-            .endpoint_url(url)
-            .behavior_version_latest();
-        let client = OnceCell::new_with(Some(Client::from_conf(config.build())));
-        let (clock, random) = (Arc::new(crate::clock::SystemClock), Arc::new(crate::ids::SystemRandom));
-        Self { settings: BedrockSettings::default(), client, clock, random }
-    }
+        use super::{Direct, sigv4::Credentials};
+        use crate::{clock::SystemClock, ids::SystemRandom};
 
-    pub(super) async fn client(&self) -> &Client {
-        self.client.get_or_init(|| connect(&self.settings)).await
-    }
-
-    /// Sends a request until it succeeds, or patience ends.
-    pub(super) async fn persist<T, E, F>(&self, patience: Patience, send: impl Fn() -> F) -> Result<T>
-    where
-        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-    {
-        let now = || self.clock.now();
-        persist(patience, &*self.random, |left| {
-            let sending = send();
-            async move {
-                match tokio::time::timeout(left, sending).await {
-                    Err(_) => Attempt::Break(Err(Failure::TimedOut)),
-                    Ok(Ok(output)) => Attempt::Break(Ok(output)),
-                    Ok(Err(error)) => judge(error, now()),
-                }
-            }
-        })
-        .await
-    }
-}
-
-/// The SDK is told not to try again: [`persist`] does, within one time limit for all attempts.
-async fn connect(settings: &BedrockSettings) -> Client {
-    let mut loader = aws_config::from_env();
-    if let Some(region) = &settings.region {
-        loader = loader.region(Region::new(region.clone()));
-    }
-    let shared = loader.load().await;
-    let mut config = Config::from(&shared).to_builder().retry_config(RetryConfig::disabled());
-    if let Some(endpoint) = &settings.endpoint {
-        config = config.endpoint_url(endpoint);
-    }
-    Client::from_conf(config.build())
-}
-
-/// Says what a failure of the SDK means, and whether trying again may help.
-fn judge<T, E>(error: SdkError<E, HttpResponse>, now: crate::clock::Millis) -> Attempt<Result<T>>
-where
-    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-{
-    let Some(response) = error.raw_response() else {
-        return match error {
-            SdkError::TimeoutError(_) => Attempt::Break(Err(Failure::TimedOut)),
-            // A request that cannot be built or signed will not be the next time either.
-            SdkError::ConstructionFailure(_) => Attempt::Break(Err(Failure::Unreachable(error.into()))),
-            _ => Attempt::Continue((Err(Failure::Unreachable(error.into())), None)),
+        let credentials = Credentials {
+            access_key_id: "id".to_owned(),
+            secret_access_key: "aws-secret".to_owned().into(),
+            session_token: Some("session-token".to_owned().into()),
         };
-    };
-    let wanted = retry_after(response.headers().get("retry-after"), now);
-    let is_throttled = error.code() == Some("ThrottlingException");
-    match response.status().as_u16() {
-        // The SDK could not read it. Its own error may quote the answer.
-        200..300 => match response.body().bytes().map(serde_json::from_slice::<IgnoredAny>) {
-            Some(Err(error)) if !error.is_eof() => Attempt::Break(Err(Failure::NotJson)),
-            Some(Ok(_)) => Attempt::Break(Err(Failure::Unexpected)),
-            Some(Err(_)) | None => Attempt::Continue((Err(Failure::Incomplete), None)),
-        },
-        429 => Attempt::Continue((Err(Failure::RateLimited), wanted)),
-        _ if is_throttled => Attempt::Continue((Err(Failure::RateLimited), wanted)),
-        status @ 500.. => Attempt::Continue((Err(Failure::Refused { status }), wanted)),
-        status => Attempt::Break(Err(Failure::Refused { status })),
+        let settings = BedrockSettings {
+            region: Some("eu-central-1".to_owned()),
+            credentials: Some(credentials),
+            endpoint: Some(url.to_owned()),
+            ..BedrockSettings::default()
+        };
+        let http = Direct::new(Arc::new(SystemClock), Arc::new(SystemRandom));
+        Self::new(&settings, Arc::new(http), Arc::new(SystemClock))
+    }
+
+    /// Asks a model by one of its operations, `converse` or `invoke`.
+    pub(super) async fn ask<T: DeserializeOwned>(
+        &self,
+        model: &str,
+        operation: &str,
+        body: &impl Serialize,
+        patience: Patience,
+    ) -> Result<T> {
+        let BedrockSettings { region, credentials, key, endpoint, .. } = &self.settings;
+        let region = region.as_deref().unwrap_or("us-east-1");
+        let endpoint =
+            endpoint.clone().unwrap_or_else(|| format!("https://bedrock-runtime.{region}.amazonaws.com"));
+        // The name of a model may be an ARN, which has slashes.
+        let url = format!("{}/model/{}/{operation}", endpoint.trim_end_matches('/'), encode(model));
+        let call = Call::post(url, body, patience, MAX_ANSWER_BYTES);
+        let call = match (key, credentials) {
+            (Some(key), _) => call.bearer(key),
+            (None, Some(credentials)) => call.signed(credentials, (region, SERVICE), self.clock.now())?,
+            (None, None) => return Err(Failure::NotConfigured("AWS_ACCESS_KEY_ID")),
+        };
+        self.http.send(&call).await?.json()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use testing::{Answering, Provider};
+
+    use super::*;
+
+    const PATIENCE: Patience = Patience { total: std::time::Duration::from_secs(30), retries: 0 };
+
+    #[tokio::test]
+    async fn a_request_is_signed_and_a_key_stands_in_for_the_signature() {
+        let provider = Provider::always(Answering::json(&json!({})));
+        let mut bedrock = Bedrock::of_stand_in(&provider.url());
+        let arn = "arn:aws:bedrock:eu-central-1:1:inference-profile/a";
+        let _: Value = bedrock.ask(arn, "converse", &json!({}), PATIENCE).await.unwrap();
+        bedrock.settings.key = Some("bedrock-key".to_owned().into());
+        let _: Value = bedrock.ask("m", "invoke", &json!({}), PATIENCE).await.unwrap();
+        (bedrock.settings.key, bedrock.settings.credentials) = (None, None);
+        let failure = bedrock.ask::<Value>("m", "invoke", &json!({}), PATIENCE).await.unwrap_err();
+        assert_eq!(failure.to_string(), "AWS_ACCESS_KEY_ID is not set");
+
+        let [signed, by_key] = provider.asked().try_into().unwrap();
+        assert_eq!(
+            signed.line,
+            "POST /model/arn%3Aaws%3Abedrock%3Aeu-central-1%3A1%3Ainference-profile%2Fa/converse"
+        );
+        let raw = signed.raw.to_lowercase();
+        assert!(raw.contains("/eu-central-1/bedrock/aws4_request, signedheaders=content-type;host;x-amz-date;"));
+        assert!(raw.contains("x-amz-security-token: session-token"));
+        assert!(by_key.raw.to_lowercase().contains("authorization: bearer bedrock-key"));
+        assert!(!by_key.raw.contains("AWS4-HMAC-SHA256"));
     }
 }

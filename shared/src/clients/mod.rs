@@ -2,7 +2,7 @@
 //!
 //! Each provider is a trait object that is built when it is first used ([`http::App`](crate::http::App)
 //! keeps it), so a function links only the clients that its handlers ask for. All of them send their
-//! requests through [`Http`] or the Bedrock SDK, wait and try again as a [`Patience`] allows, and fail
+//! requests through [`Http`], wait and try again as a [`Patience`] allows, and fail
 //! with a [`Failure`], whose text names no secret and quotes nothing that a provider said.
 
 pub mod asr;

@@ -4,13 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use url::Url;
 
-use super::{
-    Call, Failure, Http, Patience, Result,
-    failure::said,
-    sigv4::{Credentials, Moment, authorization},
-};
+use super::{Call, Failure, Http, Patience, Result, failure::said, sigv4::Credentials};
 use crate::{clock::Millis, config::Secret};
 
 /// How long the reading of a secret may hold up the first request of a function.
@@ -52,8 +47,11 @@ pub(crate) async fn read(
     };
     let domain = if partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
     let url = endpoint.map_or_else(|| format!("https://{SERVICE}.{region}.{domain}"), str::to_owned);
-    let url = Url::parse(&url).map_err(|error| format!("the endpoint is no URL: {error}"))?;
-    let call = signed(credentials, region, &url, &Request { secret_id: arn }, now);
+    let call = Call::post(url, &Request { secret_id: arn }, PATIENCE, MAX_ANSWER_BYTES)
+        .header("content-type", "application/x-amz-json-1.1")
+        .header("x-amz-target", "secretsmanager.GetSecretValue")
+        .signed(credentials, (region, SERVICE), now)
+        .map_err(|_| "the endpoint is no URL".to_owned())?;
     let answer = http.send(&call).await.map_err(|failure| failure.to_string())?;
     if !answer.is_success() {
         let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
@@ -61,23 +59,4 @@ pub(crate) async fn read(
     }
     let response: Response = answer.json().map_err(|failure: Failure| failure.to_string())?;
     response.secret_string.ok_or_else(|| "the secret has no text".to_owned())
-}
-
-fn signed(credentials: &Credentials, region: &str, url: &Url, body: &Request<'_>, now: Millis) -> Call {
-    let host = url.host_str().unwrap_or_default();
-    let host = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-    let moment = Moment::at(now);
-    let mut headers = vec![
-        ("content-type", "application/x-amz-json-1.1"),
-        ("x-amz-date", moment.time.as_str()),
-        ("x-amz-target", "secretsmanager.GetSecretValue"),
-    ];
-    if let Some(token) = &credentials.session_token {
-        headers.push(("x-amz-security-token", token.expose()));
-    }
-    let call = Call::post(url.as_str(), body, PATIENCE, MAX_ANSWER_BYTES);
-    let call = headers.iter().fold(call, |call, (name, value)| call.header(name, *value));
-    headers.push(("host", &host));
-    let authorization = authorization(credentials, &moment, (region, SERVICE), headers, call.body());
-    call.header("authorization", authorization)
 }

@@ -106,7 +106,11 @@ fn key_pair(vars: &mut Variables, id: &str, secret: &str) -> Option<Credentials>
         }),
         (None, None) => None,
         _ => {
-            vars.problems.push(format!("{id} and {secret} must be set together"));
+            let problem = format!("{id} and {secret} must be set together");
+            // Those of the environment are read for each of their uses.
+            if !vars.problems.contains(&problem) {
+                vars.problems.push(problem);
+            }
             None
         }
     }

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use super::{Runtime, Secret, Variables};
+use super::{Runtime, Secret, Variables, files::role_credentials};
+use crate::clients::storage::Credentials;
 
 /// Who answers as a chat model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,8 +59,12 @@ pub struct OpenAiSettings {
 /// Amazon Bedrock.
 #[derive(Debug, Clone, Default)]
 pub struct BedrockSettings {
-    /// The region; by default that of the process.
+    /// The region; needed unless there is another endpoint.
     pub region: Option<String>,
+    /// Who asks; `None` also when Bedrock is not used.
+    pub credentials: Option<Credentials>,
+    /// A key that is used instead.
+    pub key: Option<Secret>,
     /// Another endpoint.
     pub endpoint: Option<String>,
     /// The chat model.
@@ -124,12 +129,25 @@ impl Models {
             Runtime::Local if key.is_none() => EmbeddingProvider::Local,
             Runtime::Local | Runtime::Lambda => EmbeddingProvider::OpenAi,
         });
+        let is_used = chat == ModelProvider::Bedrock || embedding == EmbeddingProvider::Bedrock;
         let bedrock = BedrockSettings {
-            region: vars.get("BEDROCK_REGION").map(str::to_owned),
+            region: vars.get("BEDROCK_REGION").or_else(|| vars.get("AWS_REGION")).map(str::to_owned),
+            credentials: if is_used { role_credentials(vars) } else { None },
+            key: vars.secret("AWS_BEARER_TOKEN_BEDROCK"),
             endpoint: vars.get("BEDROCK_ENDPOINT_URL").map(str::to_owned),
             chat_model: vars.get("BEDROCK_CHAT_MODEL").map(str::to_owned),
             embedding_model: vars.get("BEDROCK_EMBEDDING_MODEL").map(str::to_owned),
         };
+        if is_used && bedrock.region.is_none() && bedrock.endpoint.is_none() {
+            vars.problems
+                .push("BEDROCK_REGION is missing, but CHAT_PROVIDER or EMBEDDING_PROVIDER is bedrock".to_owned());
+        }
+        if is_used && bedrock.credentials.is_none() && bedrock.key.is_none() {
+            vars.problems.push(
+                "AWS_ACCESS_KEY_ID or AWS_BEARER_TOKEN_BEDROCK is missing, but CHAT_PROVIDER or EMBEDDING_PROVIDER is bedrock"
+                    .to_owned(),
+            );
+        }
         if chat == ModelProvider::Bedrock && bedrock.chat_model.is_none() {
             vars.problems.push("BEDROCK_CHAT_MODEL is missing, but CHAT_PROVIDER is bedrock".to_owned());
         }
@@ -274,9 +292,23 @@ mod tests {
             ("APK_RELEASE_REPOSITORY", "a/b/../c", "APK_RELEASE_REPOSITORY"),
             ("DESKTOP_RELEASE_REPOSITORY", "a/..", "DESKTOP_RELEASE_REPOSITORY"),
         ] {
-            let Problems(problems) = read(Runtime::Lambda, &[(name, value)]).unwrap_err();
+            let pairs = [(name, value), ("AWS_REGION", "eu-central-1"), ("AWS_BEARER_TOKEN_BEDROCK", "k")];
+            let Problems(problems) = read(Runtime::Lambda, &pairs).unwrap_err();
             assert!(problems.len() == 1 && problems[0].contains(named), "{problems:?}");
         }
+    }
+
+    #[test]
+    fn bedrock_needs_a_region_and_somebody_who_asks() {
+        let chosen = [("CHAT_PROVIDER", "bedrock"), ("BEDROCK_CHAT_MODEL", "m")];
+        let Problems(problems) = read(Runtime::Lambda, &chosen).unwrap_err();
+        let named = ["BEDROCK_REGION is missing", "AWS_ACCESS_KEY_ID or AWS_BEARER_TOKEN_BEDROCK is missing"];
+        assert!(problems.iter().map(String::as_str).zip(named).all(|(problem, name)| problem.starts_with(name)));
+        assert_eq!(problems.len(), 2, "{problems:?}");
+        let role = [("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "s"), ("AWS_REGION", "eu-central-1")];
+        let bedrock = |pairs: &[_]| read(Runtime::Lambda, pairs).unwrap().models.bedrock;
+        assert!(bedrock(&[&chosen[..], &role].concat()).credentials.is_some());
+        assert!(bedrock(&role).credentials.is_none());
     }
 
     #[test]

@@ -113,20 +113,15 @@ impl App {
     /// Returns the configured chat model.
     #[must_use]
     pub fn chat(&self) -> &dyn ChatModel {
-        let open = || {
-            let Context { clock, random, .. } = self.context.clone();
-            clients::chat::open(&self.config.models, || self.http().clone(), clock, random)
-        };
+        let open = || clients::chat::open(&self.config.models, || self.http().clone(), self.context.clock.clone());
         &**self.clients.chat.get_or_init(open)
     }
 
     /// Returns the configured embedding model.
     #[must_use]
     pub fn embeddings(&self) -> &dyn EmbeddingModel {
-        let open = || {
-            let Context { clock, random, .. } = self.context.clone();
-            clients::embeddings::open(&self.config.models, || self.http().clone(), clock, random)
-        };
+        let open =
+            || clients::embeddings::open(&self.config.models, || self.http().clone(), self.context.clock.clone());
         &**self.clients.embeddings.get_or_init(open)
     }
 }

@@ -8,15 +8,17 @@ use std::{
 };
 
 use serde::Serialize;
-use tracing::{Event, Subscriber};
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::{
-    EnvFilter,
+    filter::Targets,
     fmt::{
         FmtContext, FormatEvent,
         format::{Format, Json, JsonFields, Writer},
         time::SystemTime,
     },
+    layer::SubscriberExt,
     registry::LookupSpan,
+    util::SubscriberInitExt,
 };
 
 use crate::{
@@ -28,12 +30,14 @@ use crate::{
 /// as `info`. Only the first call has an effect.
 pub fn init(variables: &Variables) {
     invocation::name_process(variables);
-    let filter = EnvFilter::try_new(log_filter(variables)).unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter);
+    let info = || Targets::new().with_default(Level::INFO);
+    let filter: Targets = log_filter(variables).parse().unwrap_or_else(|_| info());
+    let lines = tracing_subscriber::fmt::layer();
     let outcome = if io::stdout().is_terminal() {
-        builder.with_target(false).compact().try_init()
+        tracing_subscriber::registry().with(lines.with_target(false).compact()).with(filter).try_init()
     } else {
-        builder.fmt_fields(JsonFields::new()).event_format(Lines::default()).try_init()
+        let lines = lines.fmt_fields(JsonFields::new()).event_format(Lines::default());
+        tracing_subscriber::registry().with(lines).with(filter).try_init()
     };
     if let Err(error) = outcome {
         tracing::debug!(error = %error, "logging.already_initialised");

@@ -8,21 +8,9 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-/// The settings of the server that was recorded, but for its database, files and providers. All of them that are
-/// secrets are in [`SECRETS`] too.
-pub const RECORDED: &[(&str, &str)] = &[
-    ("DATABASE_SSL_MODE", "prefer"),
-    ("NODE_ENV", "production"),
-    ("JWT_SECRET", "test-secret-test-secret-test-secret-1234"),
-    ("BA_AUTH_ENABLED", "true"),
-    ("BA_AUTH_TOKEN", "test-ba-token"),
-    ("ATTACHMENT_MAX_FILE_SIZE", "1048576"),
-    ("PUSH_ALLOWED_HOSTS", "127.0.0.1"),
-    ("OPENAI_API_KEY", "test-key"),
-    ("OPENAI_EMBEDDING_DIMENSIONS", "64"),
-    ("FUN_ASR_API_KEY", "test-asr-key"),
-    ("ZHIPU_API_KEY", "test-zhipu-key"),
-];
+/// The settings of the server that was recorded, but for its database and files; `MOCK` is the address of the
+/// stand-in. All of them that are secrets are in [`SECRETS`] too.
+const RECORDED: &str = include_str!("../recorded.env");
 
 /// What no log of that server may hold.
 pub const SECRETS: &[&str] =
@@ -80,16 +68,11 @@ impl Mock {
         format!("http://{}", self.host())
     }
 
-    /// Returns the settings that make a server ask it.
+    /// Returns the settings of the server that was recorded, which asked it.
     #[must_use]
     pub fn settings(&self) -> Vec<(&'static str, String)> {
-        vec![
-            ("OPENAI_BASE_URL", format!("{}/v1", self.url())),
-            ("FUN_ASR_BASE_URL", format!("{}/api/v1", self.url())),
-            ("ZHIPU_OCR_BASE_URL", self.url()),
-            ("GITHUB_API_BASE_URL", self.url()),
-            ("MEOW_BASE_URL", format!("{}/meow", self.url())),
-        ]
+        let settings = RECORDED.lines().filter_map(|line| line.split_once('='));
+        settings.map(|(name, value)| (name, value.replace("MOCK", &self.host()))).collect()
     }
 
     /// Replays recordings against a server, by default those of all areas.

@@ -2,19 +2,69 @@
 
 use std::{sync::Arc, time::Duration};
 
-use aws_sdk_bedrockruntime::types::{
-    ContentBlock, ConversationRole, InferenceConfiguration, Message, SystemContentBlock, TokenUsage,
-};
-use futures::{FutureExt, future::BoxFuture};
+use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
 
 use super::{ChatModel, Prompt};
 use crate::{
-    clients::{Failure, Patience, Result, bedrock::Bedrock, counted::counted},
+    clients::{Failure, Http, Patience, Result, bedrock::Bedrock, counted::counted},
     clock::Clock,
     config::Models,
-    ids::Random,
     metrics::{self, Metric},
 };
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Request<'a> {
+    system: [Text<'a>; 1],
+    messages: [Message<'a>; 1],
+    inference_config: InferenceConfig,
+}
+
+#[derive(Serialize)]
+struct Message<'a> {
+    role: &'static str,
+    content: [Text<'a>; 1],
+}
+
+#[derive(Serialize)]
+struct Text<'a> {
+    text: &'a str,
+}
+
+#[derive(Serialize)]
+struct InferenceConfig {
+    temperature: f32,
+}
+
+#[derive(Deserialize)]
+struct Response {
+    output: Output,
+    #[serde(default)]
+    usage: Usage,
+}
+
+#[derive(Deserialize)]
+struct Output {
+    message: Reply,
+}
+
+#[derive(Deserialize)]
+struct Reply {
+    content: Vec<Block>,
+}
+
+/// Beside texts there may be blocks of reasoning, which are no part of the answer.
+#[derive(Deserialize)]
+struct Block {
+    text: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Usage {
+    total_tokens: u64,
+}
 
 /// A chat model of Bedrock.
 pub struct BedrockChat {
@@ -26,8 +76,8 @@ pub struct BedrockChat {
 impl BedrockChat {
     /// Makes the configured model.
     #[must_use]
-    pub fn new(models: &Models, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
-        let bedrock = Bedrock::new(&models.bedrock, clock, random);
+    pub fn new(models: &Models, http: Arc<dyn Http>, clock: Arc<dyn Clock>) -> Self {
+        let bedrock = Bedrock::new(&models.bedrock, http, clock);
         Self { bedrock, model: models.bedrock.chat_model.clone(), timeout: models.timeout }
     }
 
@@ -42,25 +92,15 @@ impl ChatModel for BedrockChat {
     fn complete<'a>(&'a self, prompt: &'a Prompt, patience: Patience) -> BoxFuture<'a, Result<String>> {
         Box::pin(async move {
             let model = self.model.as_deref().ok_or(Failure::NotConfigured("BEDROCK_CHAT_MODEL"))?;
-            let message = Message::builder()
-                .role(ConversationRole::User)
-                .content(ContentBlock::Text(prompt.user.clone()))
-                .build()
-                .map_err(|error| Failure::Unreachable(error.into()))?;
-            let client = self.bedrock.client().await;
-            let request = client
-                .converse()
-                .model_id(model)
-                .system(SystemContentBlock::Text(prompt.system.clone()))
-                .messages(message)
-                .inference_config(InferenceConfiguration::builder().temperature(prompt.temperature).build());
-            let patience = patience.within(self.timeout);
-            let sent = counted(self.bedrock.persist(patience, || request.clone().send().boxed()).await)?;
-            let tokens = sent.usage().map_or(0, TokenUsage::total_tokens);
-            metrics::add(Metric::ProviderTokens, u64::try_from(tokens).unwrap_or_default());
-            let message = sent.output().and_then(|output| output.as_message().ok()).ok_or(Failure::Unexpected)?;
-            // Beside texts there may be blocks of reasoning, which are no part of the answer.
-            Ok(message.content().iter().filter_map(|block| block.as_text().ok()).map(String::as_str).collect())
+            let request = Request {
+                system: [Text { text: &prompt.system }],
+                messages: [Message { role: "user", content: [Text { text: &prompt.user }] }],
+                inference_config: InferenceConfig { temperature: prompt.temperature },
+            };
+            let sent = self.bedrock.ask(model, "converse", &request, patience.within(self.timeout)).await;
+            let response: Response = counted(sent)?;
+            metrics::add(Metric::ProviderTokens, response.usage.total_tokens);
+            Ok(response.output.message.content.into_iter().filter_map(|block| block.text).collect())
         })
     }
 }
@@ -144,7 +184,7 @@ mod tests {
                 2,
             ),
             ("a page", Answering::text("<html>"), |f| matches!(f, Failure::NotJson), 1),
-            ("half an answer", Answering::text("{\"output\": {"), |f| matches!(f, Failure::Incomplete), 2),
+            ("half an answer", Answering::text("{\"output\": {"), |f| matches!(f, Failure::Incomplete), 1),
             (
                 "broken off",
                 Answering::text("{\"output\": {}}").broken_off(2),

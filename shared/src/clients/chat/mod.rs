@@ -12,7 +12,6 @@ use super::{Http, Patience, Result};
 use crate::{
     clock::Clock,
     config::{ModelProvider, Models},
-    ids::Random,
 };
 
 /// What a model is asked.
@@ -35,14 +34,9 @@ pub trait ChatModel: Send + Sync {
 /// Makes the configured chat model. Nothing connects, and a missing key is reported when the model is
 /// asked.
 #[must_use]
-pub fn open(
-    models: &Models,
-    http: impl FnOnce() -> Arc<dyn Http>,
-    clock: Arc<dyn Clock>,
-    random: Arc<dyn Random>,
-) -> Arc<dyn ChatModel> {
+pub fn open(models: &Models, http: impl FnOnce() -> Arc<dyn Http>, clock: Arc<dyn Clock>) -> Arc<dyn ChatModel> {
     match models.chat {
         ModelProvider::OpenAi => Arc::new(OpenAiChat::new(models, http())),
-        ModelProvider::Bedrock => Arc::new(BedrockChat::new(models, clock, random)),
+        ModelProvider::Bedrock => Arc::new(BedrockChat::new(models, http(), clock)),
     }
 }

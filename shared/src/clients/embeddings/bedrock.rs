@@ -3,17 +3,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use aws_sdk_bedrockruntime::primitives::Blob;
-use futures::{FutureExt, StreamExt, TryStreamExt, future::BoxFuture, stream};
+use futures::{StreamExt, TryStreamExt, future::BoxFuture, stream};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{EmbeddingModel, beginning, check_texts, check_vectors, hash_of};
 use crate::{
-    clients::{Failure, Patience, Result, bedrock::Bedrock, counted::counted},
+    clients::{Failure, Http, Patience, Result, bedrock::Bedrock, counted::counted},
     clock::Clock,
     config::Models,
-    ids::Random,
     metrics::{self, Metric},
 };
 
@@ -107,8 +105,8 @@ pub struct BedrockEmbeddings {
 impl BedrockEmbeddings {
     /// Makes the configured model.
     #[must_use]
-    pub fn new(models: &Models, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
-        let bedrock = Bedrock::new(&models.bedrock, clock, random);
+    pub fn new(models: &Models, http: Arc<dyn Http>, clock: Arc<dyn Clock>) -> Self {
+        let bedrock = Bedrock::new(&models.bedrock, http, clock);
         Self::with(bedrock, models.bedrock.embedding_model.clone(), models.dimensions, models.timeout)
     }
 
@@ -140,18 +138,8 @@ impl BedrockEmbeddings {
         texts: &[&str],
         patience: Patience,
     ) -> Result<Vec<Vec<f32>>> {
-        let body = dialect.body(texts, self.dimensions).to_string();
-        let request = self
-            .bedrock
-            .client()
-            .await
-            .invoke_model()
-            .model_id(model)
-            .content_type("application/json")
-            .accept("application/json")
-            .body(Blob::new(body));
-        let answer = counted(self.bedrock.persist(patience, || request.clone().send().boxed()).await)?;
-        let response = serde_json::from_slice(answer.body().as_ref()).map_err(|error| Failure::of_json(&error))?;
+        let body = dialect.body(texts, self.dimensions);
+        let response = counted(self.bedrock.ask(model, "invoke", &body, patience).await)?;
         let vectors = match response {
             Response::Titan { embedding, input_text_token_count } => {
                 metrics::add(Metric::ProviderTokens, input_text_token_count);

@@ -14,7 +14,6 @@ use super::{Failure, Http, Patience, Result};
 use crate::{
     clock::Clock,
     config::{EmbeddingProvider, Models},
-    ids::Random,
 };
 
 /// A model that embeds texts.
@@ -42,11 +41,10 @@ pub fn open(
     models: &Models,
     http: impl FnOnce() -> Arc<dyn Http>,
     clock: Arc<dyn Clock>,
-    random: Arc<dyn Random>,
 ) -> Arc<dyn EmbeddingModel> {
     match models.embedding {
         EmbeddingProvider::OpenAi => Arc::new(OpenAiEmbeddings::new(models, http())),
-        EmbeddingProvider::Bedrock => Arc::new(BedrockEmbeddings::new(models, clock, random)),
+        EmbeddingProvider::Bedrock => Arc::new(BedrockEmbeddings::new(models, http(), clock)),
         EmbeddingProvider::Local => Arc::new(LocalEmbeddings::new(models.dimensions)),
     }
 }

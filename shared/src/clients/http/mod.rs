@@ -10,14 +10,16 @@ use std::{sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 use serde::{Serialize, de::DeserializeOwned};
+use url::Url;
 
 pub use self::{direct::Direct, guarded::Guarded};
 use super::{
     Failure, Patience, Result,
     retry::{Attempt, persist, retry_after},
+    sigv4::{Credentials, Moment, authorization},
 };
 use crate::{
-    clock::Clock,
+    clock::{Clock, Millis},
     config::Secret,
     ids::Random,
     invocation::{Invocation, TRACE_HEADER},
@@ -92,9 +94,24 @@ impl Call {
         Self { bearer: Some(key.clone()), ..self }
     }
 
-    /// Returns the body; empty when there is none.
-    pub(super) fn body(&self) -> &[u8] {
-        self.body.as_deref().unwrap_or_default()
+    /// Signs the body and the headers that are set, for a region and a service of AWS.
+    ///
+    /// # Errors
+    /// The URL is none.
+    pub(super) fn signed(mut self, credentials: &Credentials, place: (&str, &str), now: Millis) -> Result<Self> {
+        let moment = Moment::at(now);
+        self = self.header("x-amz-date", moment.time.as_str());
+        if let Some(token) = &credentials.session_token {
+            self = self.header("x-amz-security-token", token.expose());
+        }
+        let url = Url::parse(&self.url).map_err(|error| Failure::Unreachable(error.into()))?;
+        let host = url.host_str().unwrap_or_default();
+        let host = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        let mut headers: Vec<_> = self.headers.iter().map(|(name, value)| (*name, value.expose())).collect();
+        headers.push(("host", &host));
+        let body = self.body.as_deref().unwrap_or_default();
+        let authorization = authorization(credentials, &moment, place, url.path(), headers, body);
+        Ok(self.header("authorization", authorization))
     }
 
     /// Sets a header.

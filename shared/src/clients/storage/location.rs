@@ -2,21 +2,9 @@
 
 use std::net::IpAddr;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
-use super::{Error, Result};
-
-/// What is encoded in a segment of a path: everything but the unreserved characters of RFC 3986.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-/// Percent-encodes the segments of a path; the slashes between them stay.
-#[must_use]
-pub fn encode_path(path: &str) -> String {
-    let segments: Vec<String> =
-        path.split('/').map(|segment| utf8_percent_encode(segment, SEGMENT).to_string()).collect();
-    segments.join("/")
-}
+use super::{Error, Result, encode_path};
 
 /// The kinds of storage, by their names in the rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

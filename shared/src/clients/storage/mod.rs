@@ -3,7 +3,7 @@
 //! A [`Location`] says where an object was written: it stands in the row of the file, so that old files stay
 //! reachable after a change of settings. [`Stores`] opens what a location names: a directory, an S3 bucket, or
 //! an OSS bucket through its S3 interface. Access URLs are made from the location alone ([`presigned`]): a function
-//! that only shows URLs never opens a store, and its binary does not carry the AWS SDK.
+//! that only shows URLs never opens a store, and its binary does not carry their client.
 
 mod local;
 mod location;
@@ -23,10 +23,10 @@ use futures::{future::BoxFuture, stream::BoxStream};
 
 pub use self::{
     local::{INCOMING, LocalStore, is_safe_path},
-    location::{Address, Location, StorageType, encode_path},
+    location::{Address, Location, StorageType},
     spool::Spool,
 };
-pub use crate::clients::sigv4::Credentials;
+pub use crate::clients::sigv4::{Credentials, encode_path};
 use crate::clock::Millis;
 
 /// The result of a storage operation.
@@ -206,7 +206,7 @@ impl Stores {
         let store: Arc<dyn ObjectStore> = match location.storage {
             StorageType::Local => Arc::new(LocalStore::new(&settings.local_root)),
             StorageType::S3 | StorageType::Oss => {
-                Arc::new(s3::S3Store::new(location, &settings.address(location)?, settings.credentials(location)))
+                Arc::new(s3::S3Store::new(location, &settings.address(location)?, settings.credentials(location))?)
             }
         };
         open.insert(location.clone(), store.clone());

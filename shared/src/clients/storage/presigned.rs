@@ -1,23 +1,18 @@
-//! Signatures in a URL and in a form: what browsers use to read and write objects without this server. The AWS
-//! SDK signs the requests of the server itself, and cannot sign forms.
+//! Signatures in a URL and in a form: what browsers use to read and write objects without this server.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::Timestamp;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::Address;
 use crate::{
-    clients::sigv4::{ALGORITHM, Credentials, Moment, sign},
+    clients::sigv4::{ALGORITHM, Credentials, Moment, encode, sign},
     clock::Millis,
 };
 
 /// The service, as signatures name it.
 const SERVICE: &str = "s3";
-
-/// What is encoded in a query: everything but the unreserved characters of RFC 3986.
-const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The longest life of a signed URL that the protocol allows: seven days, in seconds.
 pub const MAX_EXPIRY: u64 = 7 * 24 * 3600;
@@ -60,7 +55,6 @@ pub fn presigned_get(
         parameters.push(("X-Amz-Security-Token", token.expose()));
     }
     parameters.sort_unstable();
-    let encode = |text| utf8_percent_encode(text, QUERY);
     let query: Vec<String> =
         parameters.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
     let (host, path, query) = (address.host(), address.path(key), query.join("&"));

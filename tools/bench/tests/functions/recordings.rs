@@ -6,7 +6,7 @@ use bench::runtime_api::HttpRequest;
 use serde_json::json;
 use testing::{
     Kind, directory, on_every_database,
-    recordings::{Mock, RECORDED, SECRETS},
+    recordings::{Mock, SECRETS},
 };
 
 use crate::{
@@ -60,7 +60,6 @@ async fn functions(kind: Kind, mock: &Mock) -> Functions {
     let mut functions = Functions::on(kind).await;
     let files = directory("functions");
     functions.environment.retain(|(name, _)| *name == "DATABASE_URL");
-    functions.environment.extend(RECORDED.iter().map(|(name, value)| (*name, (*value).to_owned())));
     functions.environment.extend(mock.settings());
     functions.environment.extend([
         ("ATTACHMENT_STORAGE_TYPE", "local".to_owned()),

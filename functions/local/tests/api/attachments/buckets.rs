@@ -14,6 +14,7 @@ on_every_database!(
     every_route_works_on_a_bucket,
     a_signed_url_opens_one_object_until_it_expires,
     a_large_download_comes_from_the_bucket,
+    a_large_upload_arrives_whole,
     old_files_stay_reachable_after_a_change_of_settings,
     a_bucket_of_oss_works_like_one_of_s3,
     a_public_bucket_has_plain_urls_and_safe_objects,
@@ -111,6 +112,16 @@ async fn a_large_download_comes_from_the_bucket(kind: Kind) {
     let disposition = "attachment; filename=\"%E8%AF%BB.txt\"; filename*=UTF-8''%E8%AF%BB.txt";
     assert_eq!(header(&response, "content-disposition"), disposition);
     assert_eq!(response.bytes().await.unwrap(), content);
+}
+
+async fn a_large_upload_arrives_whole(kind: Kind) {
+    let server = start(kind, s3_settings()).await;
+    let ann = server.user().await;
+    // More than two parts, each other than the one before.
+    let content: Vec<u8> = (0..u32::try_from(17 * 1024 * 1024 / 4).unwrap()).flat_map(u32::to_le_bytes).collect();
+    let response = fetch(&text(&upload(&ann, "a.png", "image/png", &content).await, "url")).await;
+    assert_eq!(header(&response, "content-type"), "image/png");
+    assert!(response.bytes().await.unwrap() == content);
 }
 
 async fn old_files_stay_reachable_after_a_change_of_settings(kind: Kind) {
