@@ -12,4 +12,4 @@ trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
 mapfile -t settings < <(sed "s/MOCK/$mock/" tools/testing/recorded.env)
-CHECK="scripts/replay.sh http://$mock" scripts/start-smoke.sh env ATTACHMENT_STORAGE_TYPE=local "${settings[@]}" scripts/watch.sh
+CHECK="scripts/replay.sh http://$mock" scripts/start-smoke.sh env APP_ENV=production ATTACHMENT_STORAGE_TYPE=local "${settings[@]}" scripts/watch.sh
