@@ -46,7 +46,7 @@ test: setup ## Run every test, on SQLite, PostgreSQL and MariaDB
 	$(MAKE) validate
 	scripts/start-smoke.sh cargo run --bin local
 	scripts/start-smoke.sh scripts/watch.sh
-	scripts/replay-watch.sh
+	scripts/with-servers.sh scripts/replay-watch.sh
 
 .PHONY: check
 check: ## Check format and lints of the code and of the scripts
