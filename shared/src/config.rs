@@ -285,8 +285,6 @@ pub struct Config {
     pub ocr: Ocr,
     /// Where the releases of the apps are.
     pub releases: Releases,
-    /// The log filter.
-    pub log_filter: String,
 }
 
 /// What is wrong with the configuration, all of it.
@@ -427,7 +425,6 @@ impl Config {
             speech: Speech::read(vars),
             ocr: Ocr::read(vars),
             releases: Releases::read(vars),
-            log_filter: log_filter(vars),
             data_dir,
         };
         if let Some(file) = config.database.url.strip_prefix("sqlite:") {
@@ -602,6 +599,17 @@ mod tests {
     fn read(runtime: Runtime, pairs: &[(&str, &str)]) -> Result<Config, Problems> {
         let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         Config::read(runtime, pairs.collect())
+    }
+
+    #[test]
+    fn the_log_filter_is_read_with_blanks_and_empty_parts() {
+        let filter = |pairs: &[(&str, &str)]| {
+            let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            log_filter(&pairs.collect())
+        };
+        assert_eq!(filter(&[]), "info");
+        assert_eq!(filter(&[("RUST_LOG", "hyper=warn, sqlx=debug,")]), "info,hyper=warn,sqlx=debug");
+        assert_eq!(filter(&[("AIMO_LOG_LEVEL", "warn"), ("RUST_LOG", "debug")]), "warn,debug");
     }
 
     #[test]
