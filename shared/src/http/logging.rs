@@ -30,8 +30,7 @@ use crate::{
 /// as `info`. Only the first call has an effect.
 pub fn init(variables: &Variables) {
     invocation::name_process(variables);
-    let info = || Targets::new().with_default(Level::INFO);
-    let filter: Targets = log_filter(variables).parse().unwrap_or_else(|_| info());
+    let filter = log_filter(variables).parse().unwrap_or_else(|_| Targets::new().with_default(Level::INFO));
     let lines = tracing_subscriber::fmt::layer();
     let outcome = if io::stdout().is_terminal() {
         tracing_subscriber::registry().with(lines.with_target(false).compact()).with(filter).try_init()

@@ -77,16 +77,23 @@ impl Mock {
 
     /// Replays recordings against a server, by default those of all areas.
     pub fn replay(&self, server: &str, arguments: &[&str]) {
-        let replayed = Command::new("python3")
-            .arg(contract().join("replay.py"))
-            .args([server, "--mock", &self.url(), "--ba-token", "test-ba-token"])
-            .args(arguments)
-            .env("PYTHONDONTWRITEBYTECODE", "1")
-            .output()
-            .expect("python3 runs");
-        let report = String::from_utf8_lossy(&replayed.stdout);
-        assert!(replayed.status.success(), "{report}{}", String::from_utf8_lossy(&replayed.stderr));
+        let mut replay = Command::new("python3");
+        replay.arg(contract().join("replay.py"));
+        replay.args([server, "--mock", &self.url(), "--ba-token", "test-ba-token"]).args(arguments);
+        succeeds(replay.env("PYTHONDONTWRITEBYTECODE", "1"));
     }
+
+    /// Replays the recordings of all areas against functions, without the steps that no function can answer as
+    /// recorded.
+    pub fn replay_functions(&self, gateway: &str) {
+        succeeds(Command::new(contract().join("../scripts/replay.sh")).args([&self.url(), gateway]));
+    }
+}
+
+fn succeeds(replay: &mut Command) {
+    let replayed = replay.output().expect("the replayer runs");
+    let report = String::from_utf8_lossy(&replayed.stdout);
+    assert!(replayed.status.success(), "{report}{}", String::from_utf8_lossy(&replayed.stderr));
 }
 
 /// Returns the path of a recording that is not replayed by default.

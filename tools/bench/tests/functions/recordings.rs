@@ -1,7 +1,5 @@
 //! The recordings of the existing server through the functions: one process each, events of API Gateway between.
 
-use std::path::PathBuf;
-
 use bench::runtime_api::HttpRequest;
 use serde_json::json;
 use testing::{
@@ -33,26 +31,8 @@ async fn replay(kind: Kind, payload: Payload) {
     let gateway = Gateway::start(functions(kind, &mock).await, payload).await;
     let url = gateway.url.clone();
     // The replayer is a program: it must not keep the gateway from its work.
-    tokio::task::spawn_blocking(move || mock.replay(&url, &["--exclude", &excluded()])).await.unwrap();
+    tokio::task::spawn_blocking(move || mock.replay_functions(&url)).await.unwrap();
     gateway.functions.lock().await.assert_discreet();
-}
-
-/// The steps that no function can answer as recorded, beside those that nothing answers yet.
-fn excluded() -> String {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    let read = |path: PathBuf| -> serde_json::Map<String, serde_json::Value> {
-        serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
-    };
-    let mut excluded = read(folder.join("../../functions/local/tests/transcripts-excluded.json"));
-    for (file, steps) in read(folder.join("tests/functions/recordings-excluded.json")) {
-        let known = excluded.entry(file).or_insert_with(|| json!({})).as_object_mut().unwrap();
-        known.extend(steps.as_object().unwrap().clone());
-    }
-    let folder = directory("excluded");
-    std::fs::create_dir_all(&folder).unwrap();
-    let path = folder.join("excluded.json");
-    std::fs::write(&path, serde_json::to_string(&excluded).unwrap()).unwrap();
-    path.display().to_string()
 }
 
 /// Makes functions that are configured like the server that was recorded.
